@@ -1,0 +1,182 @@
+//! The API, as the daemon sees it: two calls, each of which is one attempt.
+//!
+//! Decided here: what a call takes and what a reply says. Not here: when to call, and what a reply means for a run (`domain::run`); which code
+//! has which class ([`codes`]).
+
+pub mod client;
+pub mod codes;
+pub mod credentials;
+pub mod sign;
+pub mod wire;
+
+use crate::domain::{
+    names::{BackupId, CredentialSource, Endpoint, InstanceId, Region},
+    policy::Method,
+};
+use chrono::{DateTime, Utc};
+use std::{future::Future, time::Duration};
+
+/// How a call reaches an account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Access {
+    /// Where it goes.
+    pub endpoint: Endpoint,
+    /// Whose keys sign it.
+    pub credentials: CredentialSource,
+}
+
+/// Whom the cloud counts calls for: a digest of (endpoint host, SecretId), the same for two accounts that share both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Caller(pub u64);
+
+/// What both calls carry.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// How to reach the account.
+    pub access: Access,
+    /// `X-TC-Region`, always sent (`cdb-api` README §2.1).
+    pub region: Region,
+    /// The instance asked about.
+    pub instance: InstanceId,
+    /// The timestamp that is signed, in Unix seconds. For a create it was made durable in `begin`, and no other is ever used.
+    pub signed_at: i64,
+    /// Monotonic: past it the request is not written any more. It saves a call and fences nothing.
+    pub deadline: Duration,
+}
+
+/// What `CreateBackup` is asked for.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// Who, where and when.
+    pub call: Call,
+    /// `BackupMethod`, `BackupDBTableList`, `EncryptionFlag`.
+    pub method: Method,
+    /// `ManualBackupName`, at most 60 ASCII characters.
+    pub alias: String,
+}
+
+/// One page of `DescribeBackups`.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// Who, where and when.
+    pub call: Call,
+    /// `Offset`.
+    pub offset: u32,
+    /// `Limit`, 1 to 1000.
+    pub limit: u32,
+}
+
+/// What came of one call.
+#[derive(Clone, Debug)]
+pub struct Reply<T> {
+    /// The answer, or what kind of failure it was.
+    pub answer: Result<T, CallError>,
+    /// The `Date` of the reply: the cloud's clock, in whole seconds. Absent when nothing answered.
+    pub date: Option<DateTime<Utc>>,
+    /// To be quoted to the vendor.
+    pub request_id: Option<String>,
+    /// From the first byte of work to the reply's last.
+    pub elapsed: Duration,
+}
+
+/// What a failed call means for the run that made it (DESIGN §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Nothing was started, and no limit was hit: try again after a backoff. Counts as a send.
+    Refused,
+    /// Nothing was started because of the rate: try again after a backoff, and slow down. Never counts.
+    Throttled,
+    /// The instance does something else, perhaps our own earlier request: look before the next try. Never counts.
+    Busy,
+    /// It may have been started: look, never resend blindly.
+    Ambiguous,
+    /// The account's keys or address were not accepted: hold the account.
+    Account,
+    /// It will never be accepted: give up and say so.
+    Rejected,
+}
+
+impl Class {
+    /// The word that ledger, logs and metrics share.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Throttled => "throttled",
+            Self::Busy => "busy",
+            Self::Ambiguous => "ambiguous",
+            Self::Account => "account",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// Why a call failed: the class to branch on, the rest to report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct CallError {
+    /// What it means for the run.
+    pub class: Class,
+    /// The cloud's code, or one of ours in lower case for what never reached it: `timeout`, `connect`, `reset`, `http_502`, `garbage`,
+    /// `deadline_passed`, `no_credentials`.
+    pub code: String,
+    /// The cloud's text or ours, at most 512 characters, without secrets. For people; never branched on.
+    pub message: String,
+}
+
+/// One backup of the cloud's list. Download addresses are never read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Its number.
+    pub id: BackupId,
+    /// As the cloud has it now.
+    pub status: BackupStatus,
+    /// `Way`: whether a person or a program asked for it, rather than the instance's own schedule.
+    pub manual: bool,
+    /// `Type`: `logical`, `physical` or `snapshot`.
+    pub kind: String,
+    /// `ManualBackupName`; empty for automatic ones.
+    pub alias: String,
+    /// `InstanceId`; absent where the list leaves it out.
+    pub instance: Option<InstanceId>,
+    /// `Size` in bytes.
+    pub bytes: Option<i64>,
+    /// `StartTime`, read at the account's offset. For people only.
+    pub started: Option<DateTime<Utc>>,
+    /// `FinishTime`, read at the account's offset. For people only.
+    pub finished: Option<DateTime<Utc>>,
+}
+
+/// How a backup stands. A word that nobody knows counts as `Running` (`cdb-api` README §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupStatus {
+    /// Not ended.
+    Running,
+    /// It exists and is good.
+    Success,
+    /// It ended without one.
+    Failed,
+}
+
+/// One page of an instance's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// `TotalCount`.
+    pub total: u64,
+    /// At most the `Limit` that was asked for.
+    pub items: Vec<Backup>,
+}
+
+/// The cloud. `Client` calls the real one, `sim::Cloud` is a model of it.
+pub trait CdbApi: Clone + Send + Sync + 'static {
+    /// Asks for one backup. One call is one attempt: no retry, no redirect, no resend.
+    fn create_backup(&self, create: Create) -> impl Future<Output = Reply<BackupId>> + Send;
+
+    /// Reads one page of an instance's backups.
+    fn describe_backups(&self, list: List) -> impl Future<Output = Reply<Page>> + Send;
+
+    /// Whom the cloud will count this account's calls for, as the keys are now; absent while they cannot be read.
+    fn caller(&self, access: &Access) -> Option<Caller>;
+
+    /// Forgets cached keys, so that the next call reads them afresh.
+    fn reread_credentials(&self, access: &Access);
+}

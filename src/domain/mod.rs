@@ -1,0 +1,9 @@
+//! Decisions: pure functions of their arguments. No async, no input or output, no clock.
+//!
+//! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`targets`], [`catch_up`]), what becomes of one
+//! run ([`run`], [`retry`], [`alias`]), and who is next ([`plan`], [`pace`]).
+
+pub mod names;
+pub mod now;
+pub mod policy;
+pub mod schedule;

@@ -1,0 +1,5 @@
+//! Scheduled backups for TencentDB for MySQL.
+
+pub mod clock;
+pub mod cloud;
+pub mod domain;
