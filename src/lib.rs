@@ -2,4 +2,6 @@
 
 pub mod clock;
 pub mod cloud;
+pub mod daemon;
 pub mod domain;
+pub mod ledger;

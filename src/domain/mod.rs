@@ -4,12 +4,16 @@
 //! run ([`run`], [`retry`], [`alias`]), and who is next ([`plan`], [`pace`]).
 
 pub mod alias;
+pub mod catch_up;
 pub mod names;
 pub mod now;
 pub mod pace;
+pub mod plan;
 pub mod policy;
+pub mod proof;
 pub mod reply;
 pub mod retry;
 pub mod run;
 pub mod schedule;
+pub mod spread;
 pub mod terms;
