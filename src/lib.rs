@@ -1,7 +1,9 @@
 //! Scheduled backups for TencentDB for MySQL.
 
+pub mod alarm;
 pub mod clock;
 pub mod cloud;
 pub mod daemon;
 pub mod domain;
 pub mod ledger;
+pub mod telemetry;
