@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod cloud;
 pub mod domain;
+pub mod sim;
