@@ -4,7 +4,7 @@
 
 use super::{
     backup::Made,
-    call::{Answer, Ask, CreateAsk, Proof, Refusal, Request},
+    call::{Answer, Ask, CreateAsk, Proof, Refusal, Request, Said},
     dice::{Dice, Stream},
     faults::{Action, Fault},
     rate::{Counted, Rate},
@@ -251,6 +251,14 @@ impl State {
     pub(super) fn date(&self, fate: &Fate, moment: Moment) -> Option<DateTime<Utc>> {
         let shown = moment.wall.checked_add_signed(self.settings.date_skew)?;
         if fate.has(&Fault::NoDate) { None } else { DateTime::from_timestamp(shown.timestamp(), 0) }
+    }
+
+    /// The reply to what is no call: it counts as one, but nothing befalls it.
+    pub(super) fn refuse(&mut self, refusal: Refusal, moment: Moment) -> Said {
+        self.calls += 1;
+        let stream = self.dice.stream("refuse", "", self.calls);
+        let mut fate = Fate { number: self.calls, latency: Duration::ZERO, faults: Vec::new(), stream };
+        Said { date: self.date(&fate, moment), request_id: Self::request_id(&mut fate), result: Err(refusal) }
     }
 
     /// A fresh `RequestId` for this call.

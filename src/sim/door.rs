@@ -84,6 +84,11 @@ impl<C: Clock> Cloud<C> {
         seen
     }
 
+    /// Refuses what did not get as far as naming its action and its key.
+    pub(super) fn refuse(&self, refusal: Refusal) -> Outcome {
+        self.core.with(|state, moment| Outcome::Said(state.refuse(refusal, moment)))
+    }
+
     fn account(&self, access: &Access) -> Option<SimAccount> {
         self.core.with(|state, _| {
             let accounts = &state.settings.accounts;

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`settings`] (what a cloud is built from), [`faults`] (what can go wrong, by name), [`dice`] (chance that repeats), `call` (a call
 //! as both doors hand it in), `exchange` (its course in time), `cloud` with `site` and `backup` (what acting means), [`rate`], `verify` (signatures,
-//! by code of its own), [`door`] (in process), [`http`], [`audit`] (what tests ask afterwards), [`time`] (the
+//! by code of its own), [`door`] (in process), [`http`] with `read` and `socket`, [`audit`] (what tests ask afterwards), [`time`] (the
 //! time base).
 //!
 //! The same seed and the same calls make the same timeline, byte for byte. It sees `domain` and `cloud`'s types, never the client or the signer.
@@ -15,9 +15,14 @@ pub mod dice;
 pub mod door;
 mod exchange;
 pub mod faults;
+pub mod http;
+#[cfg(test)]
+mod http_tests;
 pub mod rate;
+mod read;
 pub mod settings;
 mod site;
+mod socket;
 #[cfg(test)]
 mod tests;
 pub mod time;

@@ -72,7 +72,7 @@ impl Evidence {
     }
 
     /// The signatures that would be right: with `Host` as sent and, as the Node SDK signs a name below `localhost`, without its port.
-    fn expected(&self, secret_key: &str, signed_at: i64) -> Option<Vec<String>> {
+    pub(super) fn expected(&self, secret_key: &str, signed_at: i64) -> Option<Vec<String>> {
         let auth = &self.authorization;
         let day = DateTime::from_timestamp(signed_at, 0)?.format("%Y-%m-%d").to_string();
         let names: Vec<&str> = auth.signed_headers.split(';').collect();
@@ -132,4 +132,77 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     let pad = |with: u8| block.map(|b| b ^ with);
     let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
     Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ExampleSecretKey0000000000000000000";
+
+    fn evidence(method: &str, host: &str, query: &str, body: &str, signature: &str) -> Evidence {
+        let kind = if method == "GET" { "application/x-www-form-urlencoded" } else { "application/json" };
+        let headers = vec![("host".into(), host.as_bytes().to_vec()), ("content-type".into(), kind.as_bytes().to_vec())];
+        let text = format!(
+            "TC3-HMAC-SHA256 Credential=AKIDEXAMPLE0000000000000000000000000/2024-01-30/cdb/tc3_request, SignedHeaders=content-type;host, Signature={signature}"
+        );
+        let authorization = Authorization::parse(&text).unwrap();
+        Evidence { method: method.into(), query: query.into(), headers, body: body.into(), authorization, token: None }
+    }
+
+    /// Three of the published vectors (`cdb-api/tc3_vectors.json`), each made by the official Python SDK.
+    fn vectors() -> [Evidence; 3] {
+        let (real, port) = ("cdb.tencentcloudapi.com", "127.0.0.1:18080");
+        let query = "InstanceTypes.0=1&InstanceTypes.1=2&Status.0=1&Limit=100&Tags.0.Key=backup&Tags.0.Value=daily+1";
+        let physical = r#"{"InstanceId": "cdb-c1nl9rpv", "BackupMethod": "physical", "ManualBackupName": "sched-20240130T102634Z-7f3a"}"#;
+        let logical = r#"{"InstanceId": "cdb-fake0001", "BackupMethod": "logical"}"#;
+        [
+            evidence("POST", real, "", physical, "f1c67fd84634bbfff5d3e49bc79b7ef785d3697ad68c54073957847959d62951"),
+            evidence("GET", real, query, "", "eae76b60e34b28bcc40139ca254c2774b1432fafce75f2909abc602c4630a883"),
+            evidence("POST", port, "", logical, "694bfff2162dd4fd9945ce5df1294b8f701b3c6350c7d2454a5800bc5f21bd46"),
+        ]
+    }
+
+    #[test]
+    fn what_the_official_sdk_signed_is_accepted_and_the_smallest_change_is_not() {
+        for good in vectors() {
+            assert_eq!(good.check(KEY, 1_706_610_394), Ok(()));
+            let refused = |e: &Evidence, key: &str, at| e.check(key, at).unwrap_err().code == "AuthFailure.SignatureFailure";
+            assert!(refused(&good, "another key", 1_706_610_394));
+            assert!(refused(&good, KEY, 1_706_610_395), "another second");
+            assert!(refused(&good, KEY, 1_706_610_394 + 86_400), "another day");
+            let mut body = good.clone();
+            body.body.push(b' ');
+            assert!(refused(&body, KEY, 1_706_610_394), "another body");
+            let mut host = good.clone();
+            host.headers[0].1 = b"cdb.example.com".to_vec();
+            assert!(refused(&host, KEY, 1_706_610_394), "another host");
+            let mut unsigned = good.clone();
+            unsigned.authorization.signed_headers = "host".into();
+            assert!(refused(&unsigned, KEY, 1_706_610_394), "a mandatory header that is not signed");
+        }
+    }
+
+    #[test]
+    fn an_unsigned_payload_is_accepted_where_it_is_said() {
+        let mut e = evidence("POST", "cdb.tencentcloudapi.com", "", "anything", "d02ae44715b31129895e6850cfa6865ad01b0be37760e05be4cf6a34f9ba386a");
+        assert!(e.check(KEY, 1_706_610_394).is_err());
+        e.headers.push(("x-tc-content-sha256".into(), b"UNSIGNED-PAYLOAD".to_vec()));
+        assert_eq!(e.check(KEY, 1_706_610_394), Ok(()));
+    }
+
+    #[test]
+    fn an_authorization_of_another_shape_is_refused() {
+        for text in ["", "TC3-HMAC-SHA256", "TC3-HMAC-SHA256 Credential=a/b/c, SignedHeaders=host, Signature=0", "Basic Zm9v"] {
+            assert_eq!(Authorization::parse(text).unwrap_err().code, "AuthFailure.InvalidAuthorization", "{text}");
+        }
+    }
+
+    #[test]
+    fn hmac_is_that_of_rfc_4231() {
+        let (key, text) = ([0x0b; 20], b"Hi There");
+        assert_eq!(hex::encode(hmac(&key, text)), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+        let long = hmac(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First");
+        assert_eq!(hex::encode(long), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    }
 }
