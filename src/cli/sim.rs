@@ -4,8 +4,9 @@ use crate::{
     clock::{Clock, SystemClock},
     sim::{
         Cloud,
-        faults::{Fault, Faults},
+        faults::Fault,
         http::HttpDoor,
+        script::Faults,
         settings::{Automatic, Edition, Settings, SimAccount, SimInstance},
     },
 };
@@ -71,7 +72,7 @@ fn settings(args: &SimArgs) -> anyhow::Result<Settings> {
         instance.region = if n % 2 == 0 { "ap-shanghai" } else { "ap-guangzhou" }.into();
         instance.edition = if n % 5 < 3 { Edition::LocalDisk } else { Edition::CloudDisk };
         let (first, every) = (Duration::from_secs(300), Duration::from_secs(86_400));
-        instance.automatic = (n % 10 == 0).then_some(Automatic { first, every, lasts: args.takes * 3 });
+        instance.automatic = (n % 10 == 0).then_some(Automatic { first, every, lasts: args.takes.saturating_mul(3) });
         instances.push(instance);
     }
     let mut settings = Settings::quiet(args.seed, instances);

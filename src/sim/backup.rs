@@ -54,8 +54,8 @@ impl Made {
     pub(super) fn by_hand(id: i64, create: &CreateAsk, lacks: bool, settings: &Settings, fate: &mut Fate, moment: Moment) -> Self {
         let takes = fate.stream.within(&settings.durations);
         let lag = fate.stream.within(&settings.list_lag);
-        let takes = fate.duration(|f| if let Fault::BackupTakes(d) = f { Some(*d) } else { None }).unwrap_or(takes);
-        let lag = fate.duration(|f| if let Fault::ListsLate(d) = f { Some(*d) } else { None }).unwrap_or(lag);
+        let takes = fate.duration(Fault::BackupTakes).unwrap_or(takes);
+        let lag = fate.duration(Fault::ListsLate).unwrap_or(lag);
         let kind = word(&create.method);
         let other = if kind == "physical" { "logical" } else { "physical" };
         Self {
@@ -65,11 +65,11 @@ impl Made {
             listed_kind: if fate.has(&Fault::WrongTypeListed) { other } else { kind },
             started: moment.wall,
             begins: moment.at,
-            ends: moment.at + takes,
+            ends: moment.at.saturating_add(takes),
             good: !lacks && !fate.has(&Fault::BackupFails),
-            listed_from: (!fate.has(&Fault::NeverListed)).then_some(moment.at + lag),
+            listed_from: (!fate.has(&Fault::NeverListed)).then_some(moment.at.saturating_add(lag)),
             seen: None,
-            deleted_after: fate.duration(|f| if let Fault::Deleted(d) = f { Some(*d) } else { None }),
+            deleted_after: fate.duration(Fault::Deleted),
             deleted: None,
             odd_status: fate.has(&Fault::UnknownStatus),
             bytes: 1_000_000 + i64::try_from(fate.stream.bits() % 1_000_000_000).unwrap_or_default(),
@@ -86,7 +86,7 @@ impl Made {
             listed_kind: kind,
             started,
             begins,
-            ends: begins + lasts,
+            ends: begins.saturating_add(lasts),
             good: true,
             listed_from: Some(begins),
             seen: None,
@@ -116,7 +116,7 @@ impl Made {
     pub(super) fn see(&mut self, at: Duration) {
         self.seen.get_or_insert(at);
         if let (Some(after), None) = (self.deleted_after, self.deleted) {
-            self.deleted = Some(at.max(self.ends) + after);
+            self.deleted = Some(at.max(self.ends).saturating_add(after));
         }
     }
 

@@ -53,9 +53,10 @@ impl Fate {
         self.faults.contains(fault)
     }
 
-    /// The duration that one of the faults carries.
-    pub(super) fn duration(&self, of: impl Fn(&Fault) -> Option<Duration>) -> Option<Duration> {
-        self.faults.iter().find_map(of)
+    /// The duration that the fault of this kind carries, when it is among them.
+    pub(super) fn duration(&self, kind: fn(Duration) -> Fault) -> Option<Duration> {
+        let name = kind(Duration::ZERO).name();
+        self.faults.iter().find(|f| f.name() == name).and_then(Fault::lasts)
     }
 }
 
@@ -124,7 +125,9 @@ impl State {
     /// Decides what befalls a call that is sent now.
     pub(super) fn fate(&mut self, request: &Request, moment: Moment) -> Fate {
         self.calls += 1;
-        let instance = request.ask.as_ref().map(Ask::instance).unwrap_or_default().to_owned();
+        // Calls for instances that are not there share a count, so that their names are not kept.
+        let named = request.ask.as_ref().map(Ask::instance).ok().filter(|i| self.sites.contains_key(*i));
+        let instance = named.unwrap_or_default().to_owned();
         let of_all = bump(self.by_action.entry(request.action).or_default());
         let nth = bump(self.by_instance.entry((request.action, instance.clone())).or_default());
         let mut stream = self.dice.stream(request.action.wire(), &instance, nth);
@@ -134,20 +137,27 @@ impl State {
         if self.settings.faults.standing.iter().any(down) {
             faults.push(Fault::Unreachable);
         }
+        // What leaves the caller counts as its pace, however long it then lies in the network.
+        if !faults.contains(&Fault::Unreachable) && self.settings.accounts.iter().any(|a| a.secret_id == request.secret_id) {
+            self.rate.sent(&Self::counted(request), moment.at);
+        }
         Fate { number: self.calls, latency, faults, stream }
+    }
+
+    fn counted(request: &Request) -> Counted {
+        Counted { action: request.action, host: request.host.clone(), secret_id: request.secret_id.clone() }
     }
 
     /// The gateway's checks on a call that arrives now, in the order of README §7.2, up to what the business decides.
     pub(super) fn check(&mut self, request: &Request, fate: &Fate, moment: Moment) -> Result<Ask, Refusal> {
-        let who = Counted { action: request.action, host: request.host.clone(), secret_id: request.secret_id.clone() };
-        self.rate.arrive(&who, moment.at);
+        let who = Self::counted(request);
         let account = self.account(&request.secret_id, moment)?.clone();
         if request.signed_at.abs_diff(moment.wall.timestamp()) > SIGNATURE_LIFE_S {
             return Err(Refusal::new("AuthFailure.SignatureExpire", "The timestamp is more than five minutes from the server's time."));
         }
         self.prove(request, &account, moment)?;
-        if let Some(d) = fate.duration(|f| if let Fault::ThrottleBurst(d) = f { Some(*d) } else { None }) {
-            self.rate.fill(&who, moment.at + d);
+        if let Some(d) = fate.duration(Fault::ThrottleBurst) {
+            self.rate.fill(&who, moment.at.saturating_add(d));
         }
         let limit = match request.action {
             Action::Create => self.settings.creates_per_second,
@@ -176,15 +186,16 @@ impl State {
     }
 
     fn prove(&self, request: &Request, account: &SimAccount, moment: Moment) -> Result<(), Refusal> {
-        let stale = |read: Option<Duration>| {
-            let over = |f: &Fault| matches!(f, Fault::TokenExpired(s) if s.contains(&moment.at) && read.is_none_or(|r| r < s.start));
-            self.settings.faults.standing.iter().any(over)
-        };
+        let expired = self.settings.faults.standing.iter().find_map(|f| match f {
+            Fault::TokenExpired(span) if span.contains(&moment.at) => Some(span.start),
+            _ => None,
+        });
         let good = match &request.proof {
-            Proof::ReadAt(read) => !stale(Some(*read)),
+            Proof::ReadAt(read) => expired.is_none_or(|since| *read >= since),
             Proof::Signed(evidence) => {
                 evidence.check(&account.secret_key, request.signed_at)?;
-                evidence.token == account.token && !stale(None)
+                let renewed = account.token.is_some() && evidence.token == account.renewed_token();
+                renewed || (expired.is_none() && evidence.token == account.token)
             }
         };
         if good { Ok(()) } else { Err(Refusal::new("AuthFailure.TokenFailure", "The token is not valid any more.")) }
@@ -211,7 +222,7 @@ impl State {
             Ask::Create(create) => self.create(create, fate, moment).map(Answer::Created),
             Ask::List { offset, limit, .. } => {
                 let limit = (*limit).min(usize::try_from(self.settings.page_cap).unwrap_or(usize::MAX));
-                site.list(*offset, limit, fate, moment)
+                site.list((*offset, limit), self.settings.oldest_first, fate, moment)
             }
             Ask::Delete { id, .. } => site.delete(*id, moment).map(|()| Answer::Deleted),
         }
@@ -222,7 +233,7 @@ impl State {
             return Err(Refusal::new("InvalidParameter.InstanceNotFound", "The instance does not exist."));
         };
         site.allows(create)?;
-        if let Some(lasts) = fate.duration(|f| if let Fault::Busy(d) = f { Some(*d) } else { None }) {
+        if let Some(lasts) = fate.duration(Fault::Busy) {
             site.begin_automatic(moment.at, lasts, moment, &mut self.next_id);
         }
         site.is_free(moment)?;

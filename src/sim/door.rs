@@ -71,7 +71,7 @@ impl<C: Clock> Cloud<C> {
     }
 
     /// Changes what goes wrong from now on. Calls keep their numbers.
-    pub fn set_faults(&self, faults: super::faults::Faults) {
+    pub fn set_faults(&self, faults: super::script::Faults) {
         self.core.with(|state, _| state.settings.faults = faults);
     }
 

@@ -85,7 +85,7 @@ impl Fate {
     }
 
     fn acts_late(&self) -> Option<Duration> {
-        self.duration(|f| if let Fault::ActsLate(d) = f { Some(*d) } else { None })
+        self.duration(Fault::ActsLate)
     }
 }
 
@@ -124,7 +124,7 @@ async fn arrive<C: Clock>(core: &Core<C>, request: &Request, fate: &mut Fate) ->
     if fate.has(&Fault::Eof) && request.reused {
         return Err(Outcome::Reset);
     }
-    if let Some(late) = fate.duration(|f| if let Fault::ArrivesLate(d) = f { Some(*d) } else { None }) {
+    if let Some(late) = fate.duration(Fault::ArrivesLate) {
         core.clock.sleep(late).await;
     }
     if fate.has(&Fault::KillOnRead) {
@@ -183,7 +183,7 @@ fn said(result: Result<Answer, Refusal>, state: &State, fate: &mut Fate, moment:
 /// Lets the outcome travel back, and remembers it.
 async fn answer<C: Clock>(core: &Core<C>, request: &Request, fate: &Fate, outcome: Outcome, reply: oneshot::Sender<Outcome>) {
     core.with(|state, moment| state.note(request, fate, outcome.word(), moment));
-    let slow = fate.duration(|f| if let Fault::SlowReply(d) = f { Some(*d) } else { None }).unwrap_or_default();
+    let slow = fate.duration(Fault::SlowReply).unwrap_or_default();
     if !matches!(outcome, Outcome::Unreachable | Outcome::Silence) {
         core.clock.sleep(fate.latency / 2 + slow).await;
     }

@@ -1,10 +1,14 @@
-//! What can go wrong, by name; and when it does: by script, by probability, or from one time to another.
+//! What can go wrong, by name.
 //!
-//! Decided here: the names, their spelling, and which call a fault belongs to. Not here: what each does (`exchange` for calls, `cloud` for backups).
+//! Decided here: the names, their spelling, and which call a fault belongs to. Not here: when it strikes (`script`), and what it does (`exchange` for
+//! calls, `cloud`, `site` and `backup` for the rest).
 
-use super::{dice::Stream, settings::Span};
+use super::settings::Span;
 use chrono::TimeDelta;
 use std::{fmt, str::FromStr, time::Duration};
+
+/// The longest that a fault may say: a hundred years, so that sums of them stay far from the end of time.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Which call a fault can befall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +63,7 @@ pub enum Fault {
     Busy(Duration),
     /// No connection is made in this time.
     Outage(Span),
-    /// No connection is made for this call.
+    /// No connection is made for this call. Over HTTP, where one stands already, it is reset without a byte; nothing acts.
     Unreachable,
     /// The backup ends FAILED.
     BackupFails,
@@ -141,6 +145,7 @@ impl Fault {
             Self::ListThrottled | Self::ListTruncated | Self::ListRefused(_) => action == Action::List,
             Self::ActsLate(_) | Self::BusyAfterAct | Self::Busy(_) => action == Action::Create,
             _ if self.touches() == Touches::Backup => action == Action::Create,
+            _ if self.touches() == Touches::Everything => false,
             _ => action != Action::Delete,
         }
     }
@@ -233,8 +238,17 @@ impl Fault {
         ]
     }
 
+    /// The duration that it carries, where it is one.
+    pub fn lasts(&self) -> Option<Duration> {
+        match self {
+            Self::ArrivesLate(d) | Self::ActsLate(d) | Self::ThrottleBurst(d) | Self::Busy(d) | Self::BackupTakes(d) => Some(*d),
+            Self::ListsLate(d) | Self::Deleted(d) | Self::SlowReply(d) | Self::ListRefused(d) => Some(*d),
+            _ => None,
+        }
+    }
+
     fn with(self, argument: &str) -> Result<Self, FaultError> {
-        let d = || humantime::parse_duration(argument).map_err(|_| FaultError::Argument(argument.into()));
+        let d = || duration(argument).ok_or_else(|| FaultError::Argument(argument.into()));
         Ok(match self {
             Self::ArrivesLate(_) => Self::ArrivesLate(d()?),
             Self::ActsLate(_) => Self::ActsLate(d()?),
@@ -254,31 +268,31 @@ impl Fault {
     }
 
     fn argument(&self) -> Option<String> {
-        let d = |d: &Duration| Some(humantime::format_duration(*d).to_string().replace(' ', ""));
+        let text = |d: Duration| humantime::format_duration(d).to_string().replace(' ', "");
         match self {
-            Self::ArrivesLate(x) | Self::ActsLate(x) | Self::ThrottleBurst(x) | Self::Busy(x) | Self::BackupTakes(x) => d(x),
-            Self::ListsLate(x) | Self::Deleted(x) | Self::SlowReply(x) | Self::ListRefused(x) => d(x),
-            Self::Outage(x) | Self::KeyRevoked(x) | Self::TokenExpired(x) => Some(format!("{}..{}", d(&x.start)?, d(&x.end)?)),
-            Self::Skew(x) => {
-                let sign = if *x < TimeDelta::zero() { "-" } else { "" };
-                Some(format!("{sign}{}", d(&x.abs().to_std().unwrap_or_default())?))
+            Self::Outage(span) | Self::KeyRevoked(span) | Self::TokenExpired(span) => Some(format!("{}..{}", text(span.start), text(span.end))),
+            Self::Skew(ahead) => {
+                let sign = if *ahead < TimeDelta::zero() { "-" } else { "" };
+                Some(format!("{sign}{}", text(ahead.abs().to_std().unwrap_or_default())))
             }
-            _ => None,
+            _ => self.lasts().map(text),
         }
     }
 }
 
+fn duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok().filter(|d| *d <= LONGEST)
+}
+
 fn span(text: &str) -> Result<Span, FaultError> {
-    let bad = || FaultError::Argument(text.into());
-    let (from, to) = text.split_once("..").ok_or_else(bad)?;
-    let instant = |t: &str| humantime::parse_duration(t).map_err(|_| bad());
-    Ok(instant(from)?..instant(to)?)
+    let both = text.split_once("..").and_then(|(from, to)| Some((duration(from)?, duration(to)?)));
+    both.filter(|(from, to)| from < to).map(|(from, to)| from..to).ok_or_else(|| FaultError::Argument(text.into()))
 }
 
 fn signed(text: &str) -> Result<TimeDelta, FaultError> {
     let bad = || FaultError::Argument(text.into());
     let (sign, rest) = text.strip_prefix('-').map_or((1, text.strip_prefix('+').unwrap_or(text)), |rest| (-1, rest));
-    let d = humantime::parse_duration(rest).map_err(|_| bad())?;
+    let d = duration(rest).ok_or_else(bad)?;
     Ok(TimeDelta::from_std(d).map_err(|_| bad())? * sign)
 }
 
@@ -304,6 +318,9 @@ pub enum FaultError {
     /// Not a probability: write a number from 0 to 1.
     #[error("`{0}` is no probability; write a number from 0 to 1")]
     Probability(String),
+    /// A scripted fault that cannot befall such a call: name another.
+    #[error("`{0}` cannot befall this call")]
+    Call(&'static str),
     /// A scripted fault in another form.
     #[error("`{0}` is no script; write `create#2@cdb-aaaa0001:lost_after_act+lists_late=90s`, where `@…` may be left away")]
     Script(String),
@@ -319,91 +336,6 @@ impl FromStr for Fault {
     }
 }
 
-/// Faults for one numbered call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
-    /// Which call.
-    pub action: Action,
-    /// The n-th of it, from 1: of this instance, or of all.
-    pub nth: u64,
-    /// Whose; absent: calls of all instances are counted together.
-    pub instance: Option<String>,
-    /// All of these at once.
-    pub faults: Vec<Fault>,
-}
-
-/// What goes wrong, and when.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Faults {
-    /// By probability, for each call that they can befall.
-    pub odds: Vec<(Fault, f64)>,
-    /// By script. A scripted call suffers nothing by chance.
-    pub script: Vec<Script>,
-    /// In their time, or always.
-    pub standing: Vec<Fault>,
-}
-
-impl Faults {
-    /// What befalls this call: the n-th of its action for its instance, and the `of_all`-th of its action.
-    pub fn draw(&self, action: Action, instance: &str, nth: u64, of_all: u64, stream: &mut Stream) -> Vec<Fault> {
-        let meant = |s: &&Script| match &s.instance {
-            Some(i) => i == instance && s.nth == nth,
-            None => s.nth == of_all,
-        };
-        let scripted: Vec<Fault> = self.script.iter().filter(|s| s.action == action).filter(meant).flat_map(|s| s.faults.clone()).collect();
-        if !scripted.is_empty() {
-            return scripted;
-        }
-        let mut drawn: Vec<Fault> = Vec::new();
-        for (fault, probability) in self.odds.iter().filter(|(f, _)| f.befalls(action)) {
-            let hit = stream.hits(*probability);
-            if hit && drawn.iter().all(|d| d.touches() != fault.touches()) {
-                drawn.push(fault.clone());
-            }
-        }
-        drawn
-    }
-}
-
-impl FromStr for Faults {
-    type Err = FaultError;
-
-    /// Reads `fault:probability`, `fault` (standing, or on every call) and `create#n[@instance]:fault+fault`, separated by commas.
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        let mut faults = Self::default();
-        for item in text.split(',').map(str::trim).filter(|i| !i.is_empty()) {
-            if item.contains('#') {
-                faults.script.push(script(item)?);
-                continue;
-            }
-            let (fault, probability) = item.rsplit_once(':').map_or((item, None), |(f, p)| (f, Some(p)));
-            let fault: Fault = fault.parse()?;
-            let bad = |p: &str| FaultError::Probability(p.into());
-            let odds = match probability {
-                None => 1.0,
-                Some(p) => p.parse::<f64>().ok().filter(|p| (0.0..=1.0).contains(p)).ok_or_else(|| bad(p))?,
-            };
-            if fault.touches() == Touches::Everything { faults.standing.push(fault) } else { faults.odds.push((fault, odds)) }
-        }
-        Ok(faults)
-    }
-}
-
-fn script(item: &str) -> Result<Script, FaultError> {
-    let bad = || FaultError::Script(item.into());
-    let (call, named) = item.split_once(':').ok_or_else(bad)?;
-    let (action, place) = call.split_once('#').ok_or_else(bad)?;
-    let (nth, instance) = place.split_once('@').map_or((place, None), |(n, i)| (n, Some(i.to_owned())));
-    let action = match action {
-        "create" => Action::Create,
-        "list" => Action::List,
-        _ => return Err(bad()),
-    };
-    let nth = nth.parse().ok().filter(|n| *n > 0).ok_or_else(bad)?;
-    let faults = named.split('+').map(str::parse).collect::<Result<Vec<Fault>, _>>()?;
-    Ok(Script { action, nth, instance, faults })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -416,26 +348,5 @@ mod tests {
         assert_eq!("skew=-6m".parse(), Ok(Fault::Skew(TimeDelta::minutes(-6))));
         assert_eq!("nonsense".parse::<Fault>(), Err(FaultError::Name("nonsense".into())));
         assert_eq!("garbage=3s".parse::<Fault>(), Err(FaultError::NoArgument("garbage")));
-    }
-
-    #[test]
-    fn a_list_of_faults_is_read_as_chances_scripts_and_times() {
-        let faults: Faults = "lost_after_act:0.25, outage=10m..20m, create#2@cdb-aaaa0001:busy_after_act+acts_late=25s".parse().unwrap();
-        assert_eq!(faults.odds, vec![(Fault::LostAfterAct, 0.25)]);
-        assert_eq!(faults.standing, vec![Fault::Outage(Duration::from_secs(600)..Duration::from_secs(1_200))]);
-        assert_eq!(faults.script.len(), 1);
-        let mut stream = super::super::dice::Dice::new(1).stream("t", "", 0);
-        let drawn = faults.draw(Action::Create, "cdb-aaaa0001", 2, 9, &mut stream);
-        assert_eq!(drawn, vec![Fault::BusyAfterAct, Fault::ActsLate(Duration::from_secs(25))]);
-        assert!("lost_after_act:1.5".parse::<Faults>().is_err());
-        assert!("make#2:garbage".parse::<Faults>().is_err());
-    }
-
-    #[test]
-    fn chance_gives_a_call_one_fault_of_each_kind_and_only_what_can_befall_it() {
-        let faults: Faults = "garbage,eof,backup_fails,never_listed,list_throttled".parse().unwrap();
-        let mut stream = super::super::dice::Dice::new(1).stream("t", "", 0);
-        assert_eq!(faults.draw(Action::Create, "i", 1, 1, &mut stream), vec![Fault::Garbage, Fault::BackupFails]);
-        assert_eq!(faults.draw(Action::Delete, "i", 1, 1, &mut stream), vec![]);
     }
 }

@@ -211,6 +211,9 @@ async fn a_token_is_wanted_exactly_when_the_key_is_temporary() {
     assert_eq!(code(&sim, list()).await, "AuthFailure.TokenFailure");
     assert_eq!(code(&sim, list().set("x-tc-token", "another")).await, "AuthFailure.TokenFailure");
     assert_eq!(code(&sim, list().set("x-tc-token", "session")).await, "ok");
+    sim.cloud.set_faults("token_expired=0s..1h".parse().unwrap());
+    assert_eq!(code(&sim, list().set("x-tc-token", "session")).await, "AuthFailure.TokenFailure");
+    assert_eq!(code(&sim, list().set("x-tc-token", "session-renewed")).await, "ok");
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use std::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Callers that are told apart; those beyond share one count for each action.
+const CALLERS: usize = 1_000;
 
 /// Whom calls are counted for (README §3): the host's access region and the key, for each action.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,15 +24,15 @@ pub struct Counted {
 /// What one caller did with one action. Times count from the cloud's start.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    /// Calls that arrived, refused ones included.
+    /// Calls that were sent, refused and lost ones included.
     pub calls: u64,
     /// Those refused because of the rate.
     pub refused: u64,
-    /// The most that arrived in any sliding second.
+    /// The most that were sent in any sliding second.
     pub peak: u32,
-    /// When the first arrived.
+    /// When the first was sent.
     pub first: Duration,
-    /// When the last arrived.
+    /// When the last was sent.
     pub last: Duration,
     second: i64,
     in_second: u32,
@@ -45,9 +47,15 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// Takes note of an arrival, whatever becomes of it.
-    pub(super) fn arrive(&mut self, who: &Counted, at: Duration) {
-        let traffic = self.traffic.entry(who.clone()).or_default();
+    fn of(&mut self, who: &Counted) -> &mut Traffic {
+        let known = self.traffic.contains_key(who) || self.traffic.len() < CALLERS;
+        let shared = || Counted { action: who.action, host: String::new(), secret_id: String::new() };
+        self.traffic.entry(if known { who.clone() } else { shared() }).or_default()
+    }
+
+    /// Takes note of a call that was sent, whatever becomes of it.
+    pub(super) fn sent(&mut self, who: &Counted, at: Duration) {
+        let traffic = self.of(who);
         if traffic.calls == 0 {
             traffic.first = at;
         }
@@ -62,7 +70,7 @@ impl Rate {
 
     /// Counts a call in its clock second, refused ones too, and refuses it past the limit.
     pub(super) fn count(&mut self, who: &Counted, second: i64, at: Duration, limit: u32) -> Result<(), Refusal> {
-        let traffic = self.traffic.entry(who.clone()).or_default();
+        let traffic = self.of(who);
         if traffic.second != second {
             traffic.second = second;
             traffic.in_second = 0;
@@ -79,7 +87,7 @@ impl Rate {
 
     /// Lets others with this identity use up the rate until then.
     pub(super) fn fill(&mut self, who: &Counted, until: Duration) {
-        let traffic = self.traffic.entry(who.clone()).or_default();
+        let traffic = self.of(who);
         traffic.full_until = traffic.full_until.max(until);
     }
 
@@ -124,7 +132,7 @@ mod tests {
     fn the_peak_is_of_a_sliding_second_not_of_a_clock_second() {
         let mut rate = Rate::default();
         for ms in [900, 950, 990, 1_010, 1_050, 1_899, 1_900] {
-            rate.arrive(&who(), Duration::from_millis(ms));
+            rate.sent(&who(), Duration::from_millis(ms));
         }
         assert_eq!(rate.traffic()[&who()].peak, 6, "900 to 1899 is less than a second, 900 to 1900 is one");
     }

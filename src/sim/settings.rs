@@ -1,6 +1,6 @@
 //! What a simulated cloud is built from: who may call, what there is to back up, and how fast and how badly it works.
 
-use super::faults::Faults;
+use super::script::Faults;
 use crate::domain::{names::CredentialSource, policy::Table};
 use chrono::TimeDelta;
 use std::{ops::RangeInclusive, time::Duration};
@@ -30,6 +30,8 @@ pub struct Settings {
     pub lists_per_second: u32,
     /// Items on a page whatever `Limit` asks for. The real service has 1000; a smaller one makes short lists have pages.
     pub page_cap: u32,
+    /// Whether lists begin with the oldest backup; nobody documents their order (README §4.1).
+    pub oldest_first: bool,
     /// The number of the first backup. Numbers go up by one.
     pub first_backup_id: i64,
     /// How long a caller of the in-process door waits (DESIGN §7); the HTTP door's callers have time-outs of their own.
@@ -54,6 +56,7 @@ impl Settings {
             creates_per_second: 5,
             lists_per_second: 10,
             page_cap: 1_000,
+            oldest_first: false,
             first_backup_id: 102_996_666,
             call_timeout: seconds(20),
             faults: Faults::default(),
@@ -95,6 +98,11 @@ impl SimAccount {
             may_list: true,
             revoked: Vec::new(),
         }
+    }
+
+    /// The token that is good once the fault `token_expired` has struck [`SimAccount::token`]; over HTTP only.
+    pub fn renewed_token(&self) -> Option<String> {
+        self.token.as_ref().map(|token| format!("{token}-renewed"))
     }
 }
 

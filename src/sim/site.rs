@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::names::BackupId;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::{cmp::Reverse, time::Duration};
+use std::time::Duration;
 
 /// Characters of an alias at most (README §2.1).
 const ALIAS_MAX: usize = 60;
@@ -31,7 +31,8 @@ impl Site {
     pub(super) fn new(is: SimInstance, wall: DateTime<Utc>, next_id: &mut i64) -> Self {
         let mut backups = Vec::new();
         for age in (1..=is.old_backups).rev() {
-            backups.push(Made::automatic(*next_id, &is, Duration::ZERO, Duration::ZERO, wall - TimeDelta::days(i64::from(age))));
+            let started = wall.checked_sub_signed(TimeDelta::days(i64::from(age))).unwrap_or(DateTime::<Utc>::MIN_UTC);
+            backups.push(Made::automatic(*next_id, &is, Duration::ZERO, Duration::ZERO, started));
             *next_id += 1;
         }
         let next_automatic = is.automatic.map(|a| a.first);
@@ -46,7 +47,7 @@ impl Site {
                 return;
             }
             self.begin_automatic(begins, plan.lasts, moment, next_id);
-            self.next_automatic = Some(due + plan.every.max(Duration::from_secs(60)));
+            self.next_automatic = Some(due.saturating_add(plan.every.max(Duration::from_secs(60))));
         }
     }
 
@@ -104,16 +105,19 @@ impl Site {
         !create.tables.iter().all(|want| have.iter().any(|h| h.db == want.db && (want.table.is_none() || h.table == want.table)))
     }
 
-    /// A page, newest first.
-    pub(super) fn list(&mut self, offset: usize, limit: usize, fate: &Fate, moment: Moment) -> Result<Answer, Refusal> {
-        if let Some(d) = fate.duration(|f| if let Fault::ListRefused(d) = f { Some(*d) } else { None }) {
-            self.lists_refused_until = moment.at + d;
+    /// A page: so many from this offset.
+    pub(super) fn list(&mut self, (offset, limit): (usize, usize), oldest_first: bool, fate: &Fate, moment: Moment) -> Result<Answer, Refusal> {
+        if let Some(d) = fate.duration(Fault::ListRefused) {
+            self.lists_refused_until = moment.at.saturating_add(d);
         }
         if moment.at < self.lists_refused_until {
             return Err(Refusal::new("InvalidParameter.InstanceNotFound", "The instance does not exist."));
         }
         let mut shown: Vec<&mut Made> = self.backups.iter_mut().filter(|b| b.shows(moment.at)).collect();
-        shown.sort_by_key(|b| Reverse((b.started, b.id)));
+        shown.sort_by_key(|b| (b.started, b.id));
+        if !oldest_first {
+            shown.reverse();
+        }
         let mut total = shown.len() as u64;
         let end = offset.saturating_add(limit).min(shown.len());
         let mut rows: Vec<Row> = Vec::new();

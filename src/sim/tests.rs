@@ -2,7 +2,8 @@
 
 use super::{
     Cloud,
-    faults::{Fault, Faults},
+    faults::Fault,
+    script::Faults,
     settings::{Automatic, Edition, Settings, SimInstance},
     time::TrueTime,
 };
@@ -208,6 +209,33 @@ async fn more_than_a_thousand_backups_need_pages_and_a_deletion_between_two_hide
     assert_eq!((first.total, first.items.len(), second.total, second.items.len()), (1_001, 1_000, 1_001, 1));
     let (first, second) = (page(0).await, page(1_000).await);
     assert_eq!((first.total, first.items.len(), second.total, second.items.len()), (1_001, 1_000, 1_000, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_between_two_pages_lets_the_newest_slip_over_the_edge_where_lists_begin_with_the_oldest() {
+    let mut settings = settings("list#1:list_truncated");
+    (settings.oldest_first, settings.page_cap, settings.instances[0].old_backups) = (true, 10, 10);
+    let cloud = cloud(settings);
+    create(&cloud, ONE, "a").await.answer.unwrap();
+    let (first, second) = (list(&cloud, ONE, 0, 1_000).await.answer.unwrap(), list(&cloud, ONE, 10, 1_000).await.answer.unwrap());
+    assert_eq!((first.total, first.items.len(), second.total, second.items.len()), (11, 10, 10, 0));
+    assert_eq!(aliases(&cloud).await.last().map(String::as_str), Some("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_counts_when_a_call_leaves_not_when_it_arrives() {
+    let ids: Vec<String> = (0..6).map(|n| format!("cdb-aaaa000{n}")).collect();
+    let mut settings = Settings::quiet(1, ids.iter().map(|id| SimInstance::plain(id)).collect());
+    settings.faults = "create#1:arrives_late=1s".parse().unwrap();
+    let cloud = cloud(settings);
+    let mut calls = tokio::task::JoinSet::new();
+    for id in ids {
+        let other = cloud.clone();
+        calls.spawn(async move { create(&other, &id, "a").await });
+        cloud.core.clock().sleep(Duration::from_millis(202)).await;
+    }
+    calls.join_all().await;
+    assert_eq!(cloud.audit().peak_creates(), 5);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,8 +13,9 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 BROKEN = ("ClientNetworkError", "ChunkedEncodingError", "ConnectionError")
 
 
-def client(port, secret_id=None, key=None, region="ap-guangzhou"):
-    profile = ClientProfile(httpProfile=HttpProfile(protocol="http", endpoint="127.0.0.1:%s" % port, reqTimeout=10))
+def client(port, secret_id=None, key=None, region="ap-guangzhou", verb="POST"):
+    http = HttpProfile(protocol="http", endpoint="127.0.0.1:%s" % port, reqMethod=verb, reqTimeout=10)
+    profile = ClientProfile(httpProfile=http)
     keys = credential.Credential(secret_id or os.environ["SIM_ID"], key or os.environ["SIM_KEY"])
     return cdb_client.CdbClient(keys, region, profile)
 
@@ -46,6 +47,7 @@ def main(port, closed):
     step("create", lambda: create(sdk, "cdb-plain001", ManualBackupName="夜-1"))
     step("list", lambda: listed(sdk, "cdb-plain001"))
     step("tables", lambda: create(sdk, "cdb-plain002", "logical", BackupDBTableList=table, ManualBackupName="t"))
+    step("get", lambda: listed(client(port, verb="GET"), "cdb-plain001"))
     step("busy", lambda: create(sdk, "cdb-plain001", ManualBackupName="夜-2"))
     step("throttled", lambda: listed(sdk, "cdb-throt001"))
     step("ambiguous", lambda: create(sdk, "cdb-ambig001"))

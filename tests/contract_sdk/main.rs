@@ -104,6 +104,7 @@ async fn the_official_python_sdk_creates_lists_and_sees_each_class_of_error() {
         "create 102996666",
         "list 1 [(102996666, 'manual', 'physical', '夜-1', 'RUNNING')]",
         "tables 102996667",
+        "get 1 [(102996666, 'manual', 'physical', '夜-1', 'RUNNING')]",
         "busy OperationDenied.ActionInProcess",
         "throttled RequestLimitExceeded",
         "ambiguous InternalError.HttpError",
