@@ -4,7 +4,7 @@ use crate::{
     clock::{Clock, SystemClock},
     sim::{
         Cloud,
-        faults::Fault,
+        faults::{Fault, FaultError},
         http::HttpDoor,
         script::Faults,
         settings::{Automatic, Edition, Settings, SimAccount, SimInstance},
@@ -13,6 +13,7 @@ use crate::{
 use std::{
     io::{self, Write},
     net::SocketAddr,
+    str::FromStr,
     time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,24 +35,41 @@ pub struct SimArgs {
     pub instances: u16,
     /// What goes wrong: `name[=argument][:probability]` or `create#2@cdb-…:name+name`, separated by commas; `help` lists the names
     #[arg(long, value_name = "FAULTS", default_value = "")]
-    pub faults: String,
+    pub faults: FaultsArg,
     /// The longest that a backup runs; the shortest is a quarter of it
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = humantime::parse_duration)]
     pub takes: Duration,
+}
+
+/// What `--faults` says.
+#[derive(Clone, Debug)]
+pub enum FaultsArg {
+    /// `help`: list the names.
+    Help,
+    /// What goes wrong.
+    These(Faults),
+}
+
+impl FromStr for FaultsArg {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        if text == "help" { Ok(Self::Help) } else { text.parse().map(Self::These) }
+    }
 }
 
 /// Runs the simulated cloud until SIGINT or SIGTERM.
 ///
 /// # Errors
 ///
-/// When the faults cannot be read, the address cannot be bound, or stdout is gone.
+/// When the address is not loopback or cannot be bound, or stdout is gone.
 pub async fn run(args: SimArgs) -> anyhow::Result<()> {
-    if args.faults == "help" {
+    let FaultsArg::These(faults) = &args.faults else {
         return Ok(list_faults(&mut io::stdout().lock())?);
-    }
+    };
     // Before anything is said: whoever reads the address may send a signal at once.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let settings = settings(&args)?;
+    let settings = settings(&args, faults);
     let (account, instances) = (SimAccount::example(), settings.instances.clone());
     let cloud = Cloud::new(settings, SystemClock::new());
     let door = HttpDoor::open(cloud.clone(), args.listen).await?;
@@ -65,7 +83,7 @@ pub async fn run(args: SimArgs) -> anyhow::Result<()> {
 }
 
 /// The instances of `--instances`: three in five on local disks, every tenth with an automatic backup five minutes from now.
-fn settings(args: &SimArgs) -> anyhow::Result<Settings> {
+fn settings(args: &SimArgs, faults: &Faults) -> Settings {
     let mut instances = Vec::new();
     for n in 1..=args.instances {
         let mut instance = SimInstance::plain(&format!("cdb-sim{n:05}"));
@@ -76,9 +94,9 @@ fn settings(args: &SimArgs) -> anyhow::Result<Settings> {
         instances.push(instance);
     }
     let mut settings = Settings::quiet(args.seed, instances);
-    settings.faults = args.faults.parse::<Faults>()?;
+    settings.faults = faults.clone();
     settings.durations = args.takes / 4..=args.takes;
-    Ok(settings)
+    settings
 }
 
 fn list_faults(out: &mut impl Write) -> io::Result<()> {
@@ -125,7 +143,7 @@ mod tests {
     fn said(line: &[&str]) -> String {
         let args = Line::try_parse_from(line).unwrap().sim;
         let mut out = Vec::new();
-        introduce(&mut out, "127.0.0.1:9".parse().unwrap(), &SimAccount::example(), &settings(&args).unwrap().instances).unwrap();
+        introduce(&mut out, "127.0.0.1:9".parse().unwrap(), &SimAccount::example(), &settings(&args, &Faults::default()).instances).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -145,8 +163,9 @@ mod tests {
 
     #[test]
     fn a_fault_nobody_knows_is_an_error_that_says_where_the_names_are() {
-        let args = Line::try_parse_from(["sim", "--faults", "gremlins"]).unwrap().sim;
-        assert!(settings(&args).unwrap_err().to_string().contains("--faults help"));
+        let error = Line::try_parse_from(["sim", "--faults", "gremlins"]).err().unwrap();
+        assert!(error.to_string().contains("--faults help"), "{error}");
+        assert_eq!(error.exit_code(), 2);
     }
 
     #[test]

@@ -180,6 +180,10 @@ mod tests {
             let mut unsigned = good.clone();
             unsigned.authorization.signed_headers = "host".into();
             assert!(refused(&unsigned, KEY, 1_706_610_394), "a mandatory header that is not signed");
+            let (mut date, mut service) = (good.clone(), good.clone());
+            date.authorization.date = "2024-01-31".into();
+            service.authorization.service = "cvm".into();
+            assert!(refused(&date, KEY, 1_706_610_394) && refused(&service, KEY, 1_706_610_394), "another scope");
         }
     }
 
