@@ -4,7 +4,7 @@ use crate::world::{End, World, job, policy, sim_instances, simulated};
 use cdb_backupd::{
     domain::policy::Policy,
     sim::{
-        faults::Faults,
+        script::Faults,
         settings::Settings,
     },
 };
