@@ -104,6 +104,8 @@ CREATE INDEX runs_ripe ON runs (due_at_ms) WHERE state = 'due';
 CREATE INDEX runs_in_flight ON runs (instance_id, job) WHERE state IN ('calling', 'uncertain', 'running');
 CREATE INDEX runs_calling ON runs (process) WHERE state = 'calling';
 CREATE INDEX runs_timed ON runs (account, state, next_at_ms) WHERE next_at_ms IS NOT NULL;
+CREATE INDEX runs_soonest ON runs (account, next_at_ms) WHERE next_at_ms IS NOT NULL;
+CREATE INDEX runs_followed ON runs (account, next_at_ms) WHERE follow_until_ms IS NOT NULL;
 CREATE INDEX runs_good ON runs (job, instance_id, slot_ms) WHERE state = 'succeeded';
 
 CREATE TRIGGER a_closed_run_may_only_turn_out_good

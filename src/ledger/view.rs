@@ -20,8 +20,14 @@ const CURSORS: i64 = 1_024;
 const HEADS: i64 = 16;
 /// So many rows of an account and state are shown whose time has come.
 const TIMED: i64 = 32;
-/// The states that time, a list or a poll can move, and how often each is asked for.
-const TIMED_STATES: [&str; 9] = ["uncertain", "running", "due", "timed_out", "unknown", "failed", "expired", "skipped", "cancelled"];
+/// The rows that time, a list or a poll can move; each kind has its own share of a view.
+const LANES: [&str; 4] = [
+    "WHERE account = ?1 AND state = 'uncertain' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
+    "WHERE account = ?1 AND state = 'running' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
+    DUE_LANE,
+    "WHERE account = ?1 AND follow_until_ms IS NOT NULL AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
+];
+const DUE_LANE: &str = "WHERE account = ?1 AND state = 'due' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3";
 
 impl Ledger {
     /// What is due at this reading, without the runs of `held` accounts.
@@ -42,15 +48,13 @@ impl Ledger {
                 &[&account, &HEADS],
             )?;
             view.queue.extend(heads.into_iter().map(alone));
-            for state in TIMED_STATES {
-                let timed = "WHERE account = ?1 AND state = ?2 AND next_at_ms <= ?3 ORDER BY next_at_ms LIMIT ?4";
-                view.timed.extend(self.select(timed, &[&account, &state, &ms(now), &TIMED])?.into_iter().map(alone));
+            for lane in LANES {
+                view.timed.extend(self.select(lane, &[&account, &ms(now), &TIMED])?.into_iter().map(alone));
             }
         }
         // A held account's windows close all the same.
         for account in held {
-            let ended = "WHERE account = ?1 AND state = 'due' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3";
-            view.timed.extend(self.select(ended, &[&account.as_str(), &ms(now), &TIMED])?.into_iter().map(alone));
+            view.timed.extend(self.select(DUE_LANE, &[&account.as_str(), &ms(now), &TIMED])?.into_iter().map(alone));
         }
         let lease = super::row::length_ms(reading.now.mono);
         let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT 256";
@@ -108,13 +112,9 @@ impl Ledger {
     }
 
     fn soonest_of(&self, account: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
-        let mut next = self.conn.prepare_cached("SELECT min(next_at_ms) FROM runs WHERE account = ?1 AND state = ?2 AND next_at_ms > ?3")?;
-        let mut soonest = None;
-        for state in TIMED_STATES {
-            let at: Option<i64> = next.query_row(params![account, state, ms(now)], |row| row.get(0))?;
-            soonest = earliest(soonest, at.map(instant));
-        }
-        Ok(soonest)
+        let mut next = self.conn.prepare_cached("SELECT min(next_at_ms) FROM runs WHERE account = ?1 AND next_at_ms > ?2")?;
+        let at: Option<i64> = next.query_row(params![account, ms(now)], |row| row.get(0))?;
+        Ok(at.map(instant))
     }
 
     fn soonest_anywhere(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
