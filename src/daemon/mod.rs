@@ -172,7 +172,6 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen)?;
         let view = self.ledger.view(&self.held.accounts, &reading)?;
         let plan = plan::plan(&self.loaded.policy, view, &self.held, &kept, &reading);
-        if std::env::var("DBG").is_ok() { eprintln!("pass {:?} admit {} moved {:?} begin {} lists {} wake {:?}", now, plan.admit.len(), plan.moved.iter().map(|r| (r.id, r.word(), format!("{:?}", r.state))).collect::<Vec<_>>(), plan.begin.len(), plan.lists.len(), plan.wake_at); }
         let moved = self.record(&plan, &reading)?;
         let mut wake = Wake { utc: plan.wake_at, mono: None };
         self.begin(plan.begin, &reading, &mut wake)?;

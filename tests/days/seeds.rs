@@ -3,10 +3,7 @@
 use crate::world::{End, World, job, policy, sim_instances, simulated};
 use cdb_backupd::{
     domain::policy::Policy,
-    sim::{
-        script::Faults,
-        settings::Settings,
-    },
+    sim::{script::Faults, settings::Settings},
 };
 use std::time::Duration;
 
@@ -33,13 +30,12 @@ fn world(seed: u64) -> World {
 fn two_hundred_days_of_faults_cover_every_slot_once_and_double_nothing() {
     for seed in 0..200 {
         simulated(async {
-            if std::env::var("DBG").is_ok() { eprintln!("seed {seed}"); }
             let world = world(seed);
             let from = world.truth.utc();
-            world.live_for(Duration::from_secs(20 * 3600), End::Stop).await;
+            world.live_for(Duration::from_secs(12 * 3600), End::Kill).await;
+            world.live_for(Duration::from_secs(8 * 3600), End::Stop).await;
             world.cloud.set_faults(Faults::default());
-            let hours = 16;
-            world.live_for(Duration::from_secs(hours * 3600), End::Stop).await;
+            world.live_for(Duration::from_secs(4 * 3600), End::Stop).await;
             checked(seed, &world, from);
         });
     }

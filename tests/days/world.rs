@@ -155,8 +155,7 @@ impl World {
             *processes
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
-        let loaded =
-            Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
+        let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
         let outside = Outside { clock, api, ring: Arc::default(), process };
         let ledger = self.open();
         match end {
@@ -226,8 +225,10 @@ impl World {
         let now = self.truth.utc();
         for job in &self.policy.jobs {
             for instance in &job.instances {
-                let mine: Vec<&Row> =
-                    rows.iter().filter(|row| row.job == job.name.as_str() && row.instance == instance.id.as_str() && row.trigger == "schedule").collect();
+                let mine: Vec<&Row> = rows
+                    .iter()
+                    .filter(|row| row.job == job.name.as_str() && row.instance == instance.id.as_str() && row.trigger == "schedule")
+                    .collect();
                 for slot in job.schedule.slots_between(from + TimeDelta::minutes(2), now - TimeDelta::minutes(2)) {
                     let over: Vec<_> = mine.iter().filter(|row| row.slot <= slot && slot <= row.slot_last).collect();
                     assert_eq!(over.len(), 1, "slot {slot} of {} on {} is covered by {over:#?}", job.name, instance.id);
@@ -246,7 +247,10 @@ impl World {
             let row = rows.iter().find(|row| backup.alias == row.alias || backup.alias.starts_with(&format!("{}.", row.alias)));
             let row = row.unwrap_or_else(|| panic!("a backup of ours has no row: {backup:#?}"));
             let known = known.contains(&(backup.instance.clone(), backup.id.0));
-            assert!(known || !row.is_final() || row.state == "unknown" || backup.deleted, "a backup that the ledger does not know: {backup:#?} {row:#?}");
+            assert!(
+                known || !row.is_final() || row.state == "unknown" || backup.deleted,
+                "a backup that the ledger does not know: {backup:#?} {row:#?}"
+            );
         }
         for row in rows.iter().filter(|row| row.state == "succeeded") {
             let good = audit.backups.iter().any(|backup| backup.id.0 == row.backup && !backup.fails && backup.instance == row.instance);
