@@ -15,7 +15,7 @@ use crate::{
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt::Write, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 /// Reads the policy; needs no daemon, no network and no keys.
 #[derive(Debug, clap::Args)]
@@ -106,7 +106,7 @@ fn understood(loaded: &Loaded, file: &str, now: Now) -> String {
                 rounded(runs(job, cadence.a_year)),
             ]);
         }
-        text += &format!("\n{}\nmanual backups never expire and cost money until somebody deletes them\n", trimmed(&table));
+        text += &format!("\n{}\n\nmanual backups never expire and cost money until somebody deletes them\n", trimmed(&table));
     }
     text
 }
@@ -136,8 +136,8 @@ fn trimmed(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         let line = line.trim_end();
-        // Writing into a string cannot fail.
-        drop(writeln!(text, "{}", line.strip_prefix(' ').unwrap_or(line)));
+        text += line.strip_prefix(' ').unwrap_or(line);
+        text.push('\n');
     }
     text.trim_end().to_owned()
 }

@@ -12,10 +12,18 @@ use serde_yaml::Value;
 
 /// Decodes an entry; at most one fault, at the value or key that is wrong.
 pub(super) fn entry<T: DeserializeOwned>(value: &Value, at: &Path, findings: &mut Findings) -> Option<T> {
+    if value.is_null() {
+        // An empty entry is told where all empty values are.
+        return None;
+    }
     let error = match serde_path_to_error::deserialize::<_, T>(value) {
         Ok(decoded) => return Some(decoded),
         Err(error) => error,
     };
+    if findings.is_full() {
+        findings.count_one();
+        return None;
+    }
     let message = error.inner().to_string();
     let steps = error.path().iter().filter_map(|segment| match segment {
         Segment::Seq { index } => Some(Step::Index(*index)),

@@ -185,7 +185,7 @@ mod tests {
     fn a_million_brackets_end_at_once() {
         let mut findings = Findings::default();
         assert!(parse(&"[".repeat(1_000_000), &mut findings).is_none());
-        assert_eq!(findings.codes(), ["too-deep"]);
+        assert!(findings.is_fatal());
     }
 
     #[test]

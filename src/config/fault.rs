@@ -7,15 +7,15 @@ use super::{
     place::{Path, Places, Span},
     redact,
 };
-use annotate_snippets::{AnnotationKind, Level as Drawn, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level as Drawn, Origin, Renderer, Snippet};
 use serde::Serialize;
 use std::{collections::HashSet, ops::Range};
 
 /// Faults that one check tells, and warnings likewise.
 pub const MAX_FAULTS: usize = 50;
-/// Characters of a line that are drawn before and after the place in it.
+/// Characters of a line that are drawn: all of a shorter line, and of a longer one so many before and after the place in it.
 const MAX_BEFORE: usize = 60;
-const MAX_AFTER: usize = 80;
+const MAX_AFTER: usize = 100;
 /// Bytes of a line that are looked at on each side of the place in it.
 const MAX_LOOKED_AT: usize = 4_096;
 
@@ -74,24 +74,39 @@ impl Fault {
             Level::Error => Drawn::ERROR,
             Level::Warning => Drawn::WARNING,
         };
-        let mut group = level.primary_title(self.message.as_str()).id(self.code).element(match (self.line, self.column) {
-            (Some(line), Some(column)) => Origin::path(self.file.as_str()).line(line).char_column(column),
-            _ => Origin::path(self.file.as_str()),
-        });
+        let mut group = Group::with_title(level.primary_title(self.message.as_str()).id(self.code));
+        if self.excerpts.is_empty() {
+            let origin = Origin::path(self.file.as_str());
+            group = group.element(match self.line {
+                Some(line) => origin.line(line),
+                None => origin,
+            });
+        }
         for (i, excerpt) in self.excerpts.iter().enumerate() {
-            if i > 0 {
-                group = group.element(Origin::path(self.file.as_str()).line(excerpt.line).char_column(excerpt.column));
-            }
             let kinds = [AnnotationKind::Primary, AnnotationKind::Context];
             let kinds = kinds.iter().skip(usize::from(i > 0)).chain(kinds.iter().skip(1));
             let marks = excerpt.marked.iter().zip(kinds).map(|((range, label), kind)| kind.span(range.clone()).label(label.as_str()));
-            group = group.element(Snippet::source(excerpt.text.as_str()).line_start(excerpt.line).annotations(marks));
+            let snippet = Snippet::source(excerpt.text.as_str()).line_start(excerpt.line).annotations(marks);
+            if excerpt.is_whole() {
+                group = group.element(snippet.path(self.file.as_str()));
+            } else {
+                // The column of what is drawn is not the column in the file.
+                group = group.element(Origin::path(self.file.as_str()).line(excerpt.line).char_column(excerpt.column)).element(snippet);
+            }
         }
         if let Some(hint) = &self.hint {
             group = group.element(Drawn::HELP.message(hint.as_str()));
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         renderer.term_width(MAX_BEFORE + MAX_AFTER + 40).render(&[group])
+    }
+}
+
+impl Excerpt {
+    /// Whether the place stands in the drawn text where it stands in the line.
+    fn is_whole(&self) -> bool {
+        let start = self.marked.first().map_or(0, |(range, _)| range.start);
+        self.text.get(..start).is_some_and(|before| before.chars().count() + 1 == self.column)
     }
 }
 
@@ -160,6 +175,14 @@ impl Finding {
         self.code
     }
 
+    /// Whether it is a SecretId below a key that is told as a secret.
+    fn is_told_by_its_key(&self, places: &Places) -> bool {
+        let Spot::Span(span) = self.at else { return false };
+        let start = (span.line, span.column);
+        let covers = |s: &Span| (s.line, s.column) <= start && start < (s.end_line, s.end_column);
+        self.code == "secret-in-policy" && places.secrets.iter().any(covers)
+    }
+
     fn place(self, file: &str, lines: &Lines<'_>, places: &Places) -> Fault {
         let span = places.span(&self.at);
         let drawn = span.filter(|_| !matches!(self.at, Spot::Line(_)));
@@ -220,6 +243,16 @@ impl Findings {
         self.errors > 0
     }
 
+    /// Whether no further error is shown.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors >= MAX_FAULTS
+    }
+
+    /// Takes up an error that is not shown.
+    pub(super) fn count_one(&mut self) {
+        self.errors = self.errors.saturating_add(1);
+    }
+
     /// Errors found so far, those beyond the bound too.
     pub(super) fn errors(&self) -> usize {
         self.errors
@@ -230,17 +263,21 @@ impl Findings {
         self.items.iter().any(|f| f.path.as_ref() == Some(path))
     }
 
-    /// Finds every place in the text. In the order of the text.
-    pub(super) fn place(self, file: &str, text: &str) -> Vec<Fault> {
+    /// Finds every place in the text. In the order of the text; and how many errors were found beyond the bound.
+    pub(super) fn place(mut self, file: &str, text: &str) -> (Vec<Fault>, usize) {
         if self.items.is_empty() {
-            return Vec::new();
+            return (Vec::new(), 0);
         }
         let spots = self.items.iter().flat_map(|f| std::iter::once(&f.at).chain(f.also.iter().map(|(spot, _)| spot)));
         let places = Places::find(text, spots);
+        let before = self.items.len();
+        self.items.retain(|f| !f.is_told_by_its_key(&places));
+        self.errors -= before - self.items.len();
         let lines = Lines::new(text, &places);
         let mut faults: Vec<Fault> = self.items.into_iter().map(|f| f.place(file, &lines, &places)).collect();
         faults.sort_by_key(|f| (f.line, f.column));
-        faults
+        let beyond = self.errors.saturating_sub(faults.iter().filter(|f| f.level == Level::Error).count());
+        (faults, beyond)
     }
 
     #[cfg(test)]
@@ -348,6 +385,9 @@ impl Window {
 
 /// Cuts a long line around its first mark, and moves the marks.
 fn clip(text: &str, marked: &mut [(Range<usize>, String)]) -> String {
+    if text.chars().take(MAX_BEFORE + MAX_AFTER + 1).count() <= MAX_BEFORE + MAX_AFTER {
+        return text.to_owned();
+    }
     let first = marked.first().map_or(0, |(r, _)| r.start);
     let before = text.get(..first).unwrap_or_default();
     let from = before.char_indices().rev().take(MAX_BEFORE).last().map_or(first, |(i, _)| i);

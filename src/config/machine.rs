@@ -3,9 +3,11 @@
 use crate::domain::names::CredentialSource;
 use std::path::{Path, PathBuf};
 
+type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The machine, or a picture of one.
 pub struct Machine {
-    variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variable: Variables,
     is_file: Box<dyn Fn(&Path) -> bool + Send + Sync>,
     mounts: Box<dyn Fn() -> String + Send + Sync>,
 }

@@ -17,6 +17,7 @@ mod raw;
 mod redact;
 mod structure;
 mod warn;
+mod warn_schedule;
 
 pub use cadence::Cadence;
 pub use fault::{Fault, Level, MAX_FAULTS};
@@ -57,10 +58,10 @@ pub struct Loaded {
 pub enum LoadError {
     /// There is no such file: name another with `-c`.
     #[error("{}", .0.message)]
-    Missing(Fault),
+    Missing(Box<Fault>),
     /// The file may not be read: start as another user, or change its mode.
     #[error("{}", .0.message)]
-    Unreadable(Fault),
+    Unreadable(Box<Fault>),
     /// The file is no policy: correct what the faults name.
     #[error("the policy has {} {}; `cdb-backupd check` shows them", .faults.len() + .beyond, if .faults.len() + .beyond == 1 { "fault" } else { "faults" })]
     Faulty {
@@ -87,11 +88,11 @@ pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
     let bytes = read(path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             let hint = "name the policy with `-c FILE` or in CDB_BACKUPD_CONFIG";
-            LoadError::Missing(Fault::of_file(&shown, "file-missing", format!("there is no policy at {shown}"), Some(hint.to_owned())))
+            LoadError::Missing(Fault::of_file(&shown, "file-missing", format!("there is no policy at {shown}"), Some(hint.to_owned())).into())
         }
         kind => {
             let hint = (kind == io::ErrorKind::PermissionDenied).then(|| "run as the user `cdb-backupd`, or let its group read the file".to_owned());
-            LoadError::Unreadable(Fault::of_file(&shown, "file-unreadable", format!("the policy at {shown} cannot be read: {e}"), hint))
+            LoadError::Unreadable(Fault::of_file(&shown, "file-unreadable", format!("the policy at {shown} cannot be read: {e}"), hint).into())
         }
     })?;
     let beside = std::path::absolute(path).ok().and_then(|p| p.parent().map(Path::to_owned)).unwrap_or_default();
@@ -117,7 +118,7 @@ pub fn check_bytes(file: &str, bytes: &[u8], beside: &Path, machine: &Machine, n
     let ledger = ledger(&policy, machine);
     let listen = listen(&policy, machine);
     warn::all(&policy, &ledger, machine, now, &mut findings);
-    let warnings = findings.place(file, text);
+    let (warnings, _) = findings.place(file, text);
     let text_hash = hex::encode(Sha256::digest(bytes));
     Ok(Loaded { policy, text: text.to_owned(), text_hash, ledger, listen, warnings })
 }
@@ -147,9 +148,8 @@ fn listen(policy: &Policy, machine: &Machine) -> Option<SocketAddr> {
 }
 
 fn faulty(findings: Findings, file: &str, text: &str) -> LoadError {
-    let errors = findings.errors();
-    let faults = findings.place(file, text);
-    LoadError::Faulty { beyond: errors.saturating_sub(faults.len()), faults }
+    let (faults, beyond) = findings.place(file, text);
+    LoadError::Faulty { faults, beyond }
 }
 
 /// At most one byte more than a policy may have.

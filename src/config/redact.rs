@@ -1,4 +1,4 @@
-//! What is never shown: values of keys that are named like secrets, and SecretIds.
+//! What is never shown: values of keys that are named like secrets, and `SecretId`s.
 //!
 //! Decided here: what counts as one, and how a line of the policy looks without it.
 
@@ -18,7 +18,7 @@ pub(super) fn names_a_secret(key: &str) -> bool {
     ["secret", "password", "token"].iter().any(|word| key.contains(word))
 }
 
-/// Byte ranges of the words that begin with AKID, as SecretIds do.
+/// Byte ranges of the words that begin with AKID, as `SecretId`s do.
 pub(super) fn secret_ids(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
     let in_word = |c: char| c.is_alphanumeric();
     text.match_indices("AKID").filter(move |(at, _)| !text.get(..*at).is_some_and(|before| before.ends_with(in_word))).map(move |(at, _)| {
@@ -35,12 +35,13 @@ pub(super) fn tell_ids(text: &str, findings: &mut Findings) {
         let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
         let end = column + text.get(id).map_or(0, |word| word.chars().count());
         let at = Spot::Span(Span { line, column, end_line: line, end_column: end });
-        let finding = Finding::error("secret-in-policy", at, "this looks like a SecretId, and a policy holds no secrets").label("must not stand here");
+        let finding =
+            Finding::error("secret-in-policy", at, "this looks like a SecretId, and a policy holds no secrets").label("must not stand here");
         findings.push(finding.hint("take it out, make the key void, and write `credentials: env`, `{ env_prefix: NAME }` or `{ file: PATH }`"));
     }
 }
 
-/// The text without its SecretIds.
+/// The text without its `SecretId`s.
 pub(super) fn without_ids(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
@@ -53,7 +54,7 @@ pub(super) fn without_ids(text: &str) -> String {
     out
 }
 
-/// The text, cut to what a message can bear, without control characters and SecretIds.
+/// The text, cut to what a message can bear, without control characters and `SecretId`s.
 pub(super) fn shortened(text: &str) -> String {
     let plain: String = text.chars().take(MAX_QUOTED + 1).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let short = without_ids(&plain);

@@ -100,7 +100,9 @@ impl Lowering<'_> {
             _ => {
                 // What stands there may be a key itself, so it is not repeated.
                 let finding = Finding::error("bad-credentials", Spot::Value(at.clone()), "`credentials` says in one way where the keys are");
-                self.fault(finding.label("one of three").hint("write `env`, `{ env_prefix: PAY }` or `{ file: pay.ini }`; never the keys themselves"));
+                self.fault(
+                    finding.label("one of three").hint("write `env`, `{ env_prefix: PAY }` or `{ file: pay.ini }`; never the keys themselves"),
+                );
                 None
             }
         }
@@ -108,7 +110,11 @@ impl Lowering<'_> {
 
     fn env_prefix(&mut self, prefix: &str, at: &Path) -> Option<CredentialSource> {
         let good = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        if (1..=100).contains(&prefix.len()) && prefix.chars().all(good) && !prefix.starts_with(|c: char| c.is_ascii_digit()) && !prefix.ends_with('_') {
+        if (1..=100).contains(&prefix.len())
+            && prefix.chars().all(good)
+            && !prefix.starts_with(|c: char| c.is_ascii_digit())
+            && !prefix.ends_with('_')
+        {
             return Some(CredentialSource::Env { prefix: prefix.to_owned() });
         }
         let finding = Finding::error("bad-credentials", Spot::Value(at.clone()), "`env_prefix` must be the beginning of variables' names");

@@ -50,7 +50,7 @@ impl Lowering<'_> {
     fn once(&mut self, raw: &raw::Blackout, at: &Path, hint: &str) -> Option<BlackoutSpan> {
         for (key, is_missing) in [("from", raw.from.is_none()), ("to", raw.to.is_none())] {
             if is_missing {
-                self.missing(key, at.clone(), hint);
+                self.missing(key, at, hint);
             }
         }
         let from = raw.from.as_ref().and_then(|m| self.moment(m, &at.key("from")));
@@ -68,19 +68,19 @@ impl Lowering<'_> {
         let lasts = match &raw.lasts {
             Some(lasts) => self.length(lasts, &at.key("lasts"), &LASTS),
             None => {
-                self.missing("lasts", at.clone(), hint);
+                self.missing("lasts", at, hint);
                 None
             }
         };
         let Some(text) = &raw.schedule else {
-            self.missing("schedule", at.clone(), hint);
+            self.missing("schedule", at, hint);
             return None;
         };
         let zone = match (&raw.time_zone, default_zone) {
             (Some(zone), _) => self.zone(&zone.0, &at.key("time_zone")),
             (None, Some(zone)) => Some(zone.to_owned()),
             (None, None) => {
-                self.missing("time_zone", at.clone(), "write `time_zone: Asia/Shanghai` here or in `defaults`");
+                self.missing("time_zone", at, "write `time_zone: Asia/Shanghai` here or in `defaults`");
                 None
             }
         };

@@ -81,7 +81,7 @@ impl Lowering<'_> {
             None => match &defaults.region {
                 Some(region) => Region::parse(&region.0).ok(),
                 None => {
-                    self.missing("region", at.clone(), "write `region: ap-guangzhou` here or in `instance_defaults`");
+                    self.missing("region", at, "write `region: ap-guangzhou` here or in `instance_defaults`");
                     None
                 }
             },
@@ -92,7 +92,7 @@ impl Lowering<'_> {
 
     fn instance_id(&mut self, raw: &raw::Instance, at: &Path) -> Option<InstanceId> {
         let Some(text) = raw.id.as_ref().map(|id| id.0.as_str()) else {
-            self.missing("id", at.clone(), "write the instance's id, such as `id: cdb-c1nl9rpv`");
+            self.missing("id", at, "write the instance's id, such as `id: cdb-c1nl9rpv`");
             return None;
         };
         match InstanceId::parse(text) {
@@ -112,7 +112,8 @@ impl Lowering<'_> {
         let code = if key == "id" { "repeated-id" } else { "repeated-name" };
         let message = format!("{} stands for two instances", redact::quoted(word));
         let other = Path::default().key("instances").index(first);
-        let finding = Finding::error(code, Spot::Value(at.key(key)), message).label("again here").also(Spot::Value(other.key(key)), "first defined here");
+        let finding =
+            Finding::error(code, Spot::Value(at.key(key)), message).label("again here").also(Spot::Value(other.key(key)), "first defined here");
         self.fault(finding.hint(if key == "id" { "list each instance once" } else { "give each instance a name of its own" }));
     }
 
@@ -124,7 +125,7 @@ impl Lowering<'_> {
             // Told once, at the defaults.
             Some(account) => self.accounts.get(&account.0)?.as_ref().map(|a| a.name.clone()),
             None => {
-                self.missing("account", at.clone(), "write `account: NAME` here or in `instance_defaults`");
+                self.missing("account", at, "write `account: NAME` here or in `instance_defaults`");
                 None
             }
         }
@@ -173,6 +174,11 @@ impl Lowering<'_> {
         if word.contains(['*', '?', '[']) {
             let finding = Finding::error("pattern", Spot::Value(at.clone()), format!("{} is a pattern, and names are plain", redact::quoted(word)));
             self.fault(finding.label("no patterns").hint("list the instances, or give them a tag and write `tags: { KEY: VALUE }`"));
+            return None;
+        }
+        if self.findings.is_full() {
+            // The nearest word is looked for only where it is shown.
+            self.findings.count_one();
             return None;
         }
         let finding = Finding::error("unknown-instance", Spot::Value(at.clone()), format!("there is no instance {}", redact::quoted(word)));

@@ -47,7 +47,7 @@ impl Lowering<'_> {
         let name = match &job.name {
             Some(name) => self.parsed("bad-name", &name.0, at.key("name"), JobName::parse),
             None => {
-                self.missing("name", at.clone(), "give the job a name, such as `name: nightly-full`");
+                self.missing("name", at, "give the job a name, such as `name: nightly-full`");
                 None
             }
         };
@@ -58,7 +58,7 @@ impl Lowering<'_> {
         let instances = match &job.targets {
             Some(targets) => self.targets(targets, &at.key("targets"), may_be_empty),
             None => {
-                self.missing("targets", at.clone(), "write `targets: { instances: [NAME] }`, `{ tags: { KEY: VALUE } }` or `{ all: true }`");
+                self.missing("targets", at, "write `targets: { instances: [NAME] }`, `{ tags: { KEY: VALUE } }` or `{ all: true }`");
                 None
             }
         };
@@ -87,10 +87,10 @@ impl Lowering<'_> {
         let zone = layers.pick(&["time_zone"], |j| j.time_zone.as_ref());
         if zone.is_none() {
             let hint = "write `time_zone: Asia/Shanghai` here or in `defaults`; a silent UTC would move the backups to another hour";
-            self.missing("time_zone", layers.at.clone(), hint);
+            self.missing("time_zone", layers.at, hint);
         }
         let Some(text) = &layers.job.schedule else {
-            self.missing("schedule", layers.at.clone(), "write five cron fields, such as `schedule: \"30 2 * * *\"`");
+            self.missing("schedule", layers.at, "write five cron fields, such as `schedule: \"30 2 * * *\"`");
             return None;
         };
         let zone = zone.and_then(|(zone, at)| self.zone(&zone.0, &at));

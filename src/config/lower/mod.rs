@@ -165,7 +165,7 @@ impl Lowering<'_> {
     /// An entry of the top, decoded; the default when it is absent.
     fn decoded<T: serde::de::DeserializeOwned + Default>(&mut self, map: &Mapping, key: &'static str) -> Option<T> {
         match map.get(key) {
-            None => Some(T::default()),
+            None | Some(Value::Null) => Some(T::default()),
             Some(value) => decode::entry(value, &Path::default().key(key), self.findings),
         }
     }
@@ -177,7 +177,9 @@ impl Lowering<'_> {
             Some(Value::Sequence(items)) => items,
             Some(_) => {
                 let at = Spot::Value(Path::default().key(key));
-                self.fault(Finding::error("wrong-type", at, format!("`{key}` must be a list")).label("this is none").hint("begin each entry with `- `"));
+                self.fault(
+                    Finding::error("wrong-type", at, format!("`{key}` must be a list")).label("this is none").hint("begin each entry with `- `"),
+                );
                 &[]
             }
         }
@@ -188,20 +190,28 @@ impl Lowering<'_> {
         match parse(text) {
             Ok(value) => Some(value),
             Err(e) => {
-                self.fault(Finding::error(code, Spot::Value(at), format!("{} {e}", redact::quoted(text))));
+                let reason = e.to_string();
+                // Some reasons name the value themselves.
+                let message = if reason.starts_with('`') { reason } else { format!("{} {reason}", redact::quoted(text)) };
+                self.fault(Finding::error(code, Spot::Value(at), message));
                 None
             }
         }
     }
 
-    fn missing(&mut self, key: &'static str, at: Path, hint: &str) {
-        self.fault(Finding::error("missing-key", Spot::Value(at), format!("`{key}` is missing")).label("here").hint(hint));
+    /// A key that the map at the path lacks.
+    fn missing(&mut self, key: &'static str, at: &Path, hint: &str) {
+        self.fault(Finding::error("missing-key", Spot::Value(at.key(key)), format!("`{key}` is missing")).label("here").hint(hint));
     }
 
     /// The account of a name that something refers to; tells when there is none.
     fn account(&mut self, name: &str, at: &Path) -> Option<AccountName> {
         if let Some(known) = self.accounts.get(name) {
             return known.as_ref().map(|a| a.name.clone());
+        }
+        if self.findings.is_full() {
+            self.findings.count_one();
+            return None;
         }
         let finding = Finding::error("unknown-account", Spot::Value(at.clone()), format!("there is no account {}", redact::quoted(name)));
         let finding = known_words(finding, name, self.accounts.keys().map(String::as_str), "accounts");

@@ -72,10 +72,15 @@ impl Lowering<'_> {
 }
 
 pub(super) fn out_of_range(message: String, at: &Path, least: &str, most: &str) -> Finding {
-    Finding::error("out-of-range", Spot::Value(at.clone()), message).label(format!("{least} to {most}")).hint(format!("write something from {least} to {most}"))
+    Finding::error("out-of-range", Spot::Value(at.clone()), message)
+        .label(format!("{least} to {most}"))
+        .hint(format!("write something from {least} to {most}"))
 }
 
 /// A length as the policy writes it.
 pub(super) fn words(length: Duration) -> String {
-    humantime::format_duration(length).to_string()
+    let seconds = length.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let whole = units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit) && length.subsec_nanos() == 0);
+    whole.map_or_else(|| humantime::format_duration(length).to_string(), |(unit, word)| format!("{}{word}", seconds / unit))
 }

@@ -26,12 +26,12 @@ impl Lowering<'_> {
     /// `tables` and `encrypted` of the defaults hold where the method knows them; a job's own must fit its method.
     pub(super) fn method(&mut self, layers: &Layers<'_>) -> Option<Method> {
         if layers.pick(&["method"], |j| j.method.as_ref()).is_none() {
-            self.missing("method", layers.at.clone(), "write `method: logical`, `physical` or `snapshot` here or in `defaults`");
+            self.missing("method", layers.at, "write `method: logical`, `physical` or `snapshot` here or in `defaults`");
         }
         let word = self.method_word(layers);
         let own_tables = layers.job.tables.as_ref().map(|t| (t, layers.at.key("tables")));
         let tables = own_tables.and_then(|(raw, at)| self.tables(raw, &at));
-        let Some((word, method_at)) = word else { return None };
+        let (word, method_at) = word?;
         if word != "logical" && layers.job.tables.is_some() {
             self.misfit("tables", "logical", "only a logical backup can be of tables", word, layers.at, method_at.clone());
         }
@@ -44,9 +44,7 @@ impl Lowering<'_> {
                 let shared = if has_own { None } else { layers.defaults.tables.as_ref() };
                 match (has_own, shared) {
                     (true, _) => tables.map(|tables| Method::Logical { tables }),
-                    (false, Some(raw)) => {
-                        self.tables(raw, &Path::default().keys(&["defaults", "tables"])).map(|tables| Method::Logical { tables })
-                    }
+                    (false, Some(raw)) => self.tables(raw, &Path::default().keys(&["defaults", "tables"])).map(|tables| Method::Logical { tables }),
                     (false, None) => Some(Method::Logical { tables: Vec::new() }),
                 }
             }
@@ -83,7 +81,7 @@ impl Lowering<'_> {
 
     fn table_entry(&mut self, entry: &raw::Table, at: &Path, seen: &mut BTreeMap<Table, Path>, tables: &mut Vec<Table>) {
         let Some(db) = &entry.db else {
-            self.missing("db", at.clone(), "write `{ db: NAME }` for a whole database, `{ db: NAME, tables: [NAME] }` for some of its tables");
+            self.missing("db", at, "write `{ db: NAME }` for a whole database, `{ db: NAME, tables: [NAME] }` for some of its tables");
             return;
         };
         self.table_name(&db.0, &at.key("db"));

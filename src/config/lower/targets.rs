@@ -63,7 +63,8 @@ impl Lowering<'_> {
         let hint = "write `instances: [NAME]`, `tags: { KEY: VALUE }` or `all: true`";
         match (given.next(), given.next()) {
             (None, _) => {
-                let finding = Finding::error("no-target", Spot::Value(at.clone()), "the targets do not say which instances").label("one way is needed");
+                let finding =
+                    Finding::error("no-target", Spot::Value(at.clone()), "the targets do not say which instances").label("one way is needed");
                 self.fault(finding.hint(hint));
                 return None;
             }
@@ -111,7 +112,8 @@ impl Lowering<'_> {
             }
             for (i, value) in values.texts.iter().enumerate().filter(|(_, v)| v.contains(['*', '?', '['])) {
                 let at = if values.is_list { at.index(i) } else { at.clone() };
-                let finding = Finding::error("pattern", Spot::Value(at), format!("{} is a pattern, and tags are compared as they are", redact::quoted(value)));
+                let finding =
+                    Finding::error("pattern", Spot::Value(at), format!("{} is a pattern, and tags are compared as they are", redact::quoted(value)));
                 self.fault(finding.label("no patterns").hint("list the values, of which any will do"));
                 good = false;
             }

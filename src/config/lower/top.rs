@@ -16,8 +16,7 @@ use crate::{
 use serde_yaml::{Mapping, Value};
 use std::{path::PathBuf, time::Duration};
 
-const KEYS: [&str; 10] =
-    ["version", "ledger", "listen", "history", "accounts", "instance_defaults", "instances", "defaults", "blackouts", "jobs"];
+const KEYS: [&str; 10] = ["version", "ledger", "listen", "history", "accounts", "instance_defaults", "instances", "defaults", "blackouts", "jobs"];
 
 const MAX_AGE: Lengths = DAY..=100 * 366 * DAY;
 const DEFAULT_MAX_AGE: Duration = Duration::from_millis(400 * DAY);
@@ -53,7 +52,9 @@ impl Lowering<'_> {
         let at = Path::default().key("ledger");
         let text: raw::Text = decode::entry(map.get("ledger").filter(|v| !v.is_null())?, &at, self.findings)?;
         if text.0.trim().is_empty() || text.0.ends_with('/') || text.0.contains('\0') {
-            self.fault(Finding::error("bad-path", Spot::Value(at), "`ledger` must be the path of a file").hint("such as /var/lib/cdb-backupd/ledger.db"));
+            self.fault(
+                Finding::error("bad-path", Spot::Value(at), "`ledger` must be the path of a file").hint("such as /var/lib/cdb-backupd/ledger.db"),
+            );
             return None;
         }
         Some(self.beside.join(text.0))
