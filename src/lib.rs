@@ -4,6 +4,7 @@ pub mod alarm;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
+pub mod config;
 pub mod daemon;
 pub mod domain;
 pub mod ledger;

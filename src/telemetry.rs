@@ -12,9 +12,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// The variable that says what is logged, in `tracing`'s filter language.
-pub const LEVELS: &str = "CDB_BACKUPD_LOG";
-
 /// Sends logs to stderr. `levels` is a filter such as `info` or `cdb_backupd=debug`; a bad one counts as `info`.
 pub fn start(format: LogFormat, levels: &str, colour: bool) {
     let filter = EnvFilter::try_new(levels).unwrap_or_else(|_| EnvFilter::new("info"));

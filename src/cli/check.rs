@@ -1,0 +1,269 @@
+//! `check`: what is wrong with the policy, or what it means.
+
+use super::{
+    Globals,
+    exit::{Exit, of_load},
+    output::{self, Format},
+};
+use crate::{
+    config::{self, Cadence, Fault, Level, LoadError, Loaded},
+    domain::{
+        now::Now,
+        policy::{Blackout, BlackoutSpan, CatchUp, Instance, Job, Method},
+    },
+};
+use anyhow::Context;
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use serde::Serialize;
+use std::{collections::BTreeMap, time::Duration};
+
+/// Reads the policy; needs no daemon, no network and no keys.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Print a job, or all, as they are after defaults, with their instances
+    #[arg(long, value_name = "JOB", num_args = 0..=1)]
+    effective: Option<Option<String>>,
+    /// Treat warnings as faults: exit 78
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Check {
+    /// Prints faults, or warnings and what was understood.
+    pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
+        let json = globals.output == Format::Json;
+        let loaded = match config::load(&globals.config, now.utc) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                if json {
+                    output::print_items(error.faults())?;
+                } else {
+                    output::print(&faults_text(&error, &globals.config.display().to_string()))?;
+                }
+                return Ok(of_load(&error));
+            }
+        };
+        if let Some(name) = &self.effective {
+            output::tell_faults(&loaded.warnings);
+            effective(&loaded, name.as_deref(), json)?;
+        } else if json {
+            output::print_items(&loaded.warnings)?;
+        } else {
+            let understood = understood(&loaded, &globals.config.display().to_string(), now);
+            output::print(&format!("{}{understood}", drawn(&loaded.warnings)))?;
+        }
+        Ok(if self.strict && !loaded.warnings.is_empty() { Exit::PolicyFault } else { Exit::Ok })
+    }
+}
+
+fn drawn(faults: &[Fault]) -> String {
+    let color = output::colored(&std::io::stdout());
+    faults.iter().map(|f| format!("{}\n\n", f.draw(color))).collect()
+}
+
+fn faults_text(error: &LoadError, file: &str) -> String {
+    let mut text = drawn(error.faults());
+    if let LoadError::Faulty { faults, beyond } = error {
+        let errors = faults.iter().filter(|f| f.level == Level::Error).count() + beyond;
+        text += &format!("{file} cannot be used: {}", counted(errors, "fault"));
+        text += &if *beyond > 0 { format!(", of which the first {} are shown\n", faults.len()) } else { "\n".to_owned() };
+    }
+    text
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// What the policy means, for the eye.
+fn understood(loaded: &Loaded, file: &str, now: Now) -> String {
+    let policy = &loaded.policy;
+    let cadences: Vec<Cadence> = policy.jobs.iter().map(|j| Cadence::of(&j.schedule, now.utc)).collect();
+    let runs = |job: &Job, slots: f64| if job.suspend { 0.0 } else { slots * number(job.instances.len()) };
+    let a_day: f64 = policy.jobs.iter().zip(&cadences).map(|(j, c)| runs(j, c.a_day())).sum();
+    let mut text = format!(
+        "{file} is good: {}, {}, {}, about {} CreateBackup calls a day\n",
+        counted(policy.accounts.len(), "account"),
+        counted(policy.instances.len(), "instance"),
+        counted(policy.jobs.len(), "job"),
+        rounded(a_day),
+    );
+    let listen = loaded.listen.map_or("off".to_owned(), |a| a.to_string());
+    text += &format!("ledger {}, page {listen}\n", loaded.ledger.display());
+    if !policy.accounts.is_empty() {
+        text += &format!("\n{}\n", accounts_table(loaded));
+    }
+    if !policy.jobs.is_empty() {
+        let mut table = table(&["job", "method", "instances", "next slot", "calls a day", "backups a year"], &[2, 4, 5]);
+        for (job, cadence) in policy.jobs.iter().zip(&cadences) {
+            let next = cadence.next.map_or("none in nine years".to_owned(), |slot| format!("{} {}", job.schedule.local(slot), job.schedule.zone()));
+            table.add_row(vec![
+                job.name.to_string(),
+                job.method.word().to_owned(),
+                job.instances.len().to_string(),
+                if job.suspend { "suspended".to_owned() } else { next },
+                rounded(runs(job, cadence.a_day())),
+                rounded(runs(job, cadence.a_year)),
+            ]);
+        }
+        text += &format!("\n{}\n\nmanual backups never expire and cost money until somebody deletes them\n", trimmed(&table));
+    }
+    text
+}
+
+fn accounts_table(loaded: &Loaded) -> String {
+    let mut table = table(&["account", "endpoint", "keys", "calls a second", "instances"], &[3, 4]);
+    for account in &loaded.policy.accounts {
+        let instances = loaded.policy.instances.iter().filter(|i| i.account == account.name).count();
+        let (endpoint, keys) = (account.endpoint.to_string(), account.credentials.to_string());
+        table.add_row(vec![account.name.to_string(), endpoint, keys, account.calls_per_second.to_string(), instances.to_string()]);
+    }
+    trimmed(&table)
+}
+
+fn table(head: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(head.to_vec());
+    for column in right {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn trimmed(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.lines() {
+        let line = line.trim_end();
+        text += line.strip_prefix(' ').unwrap_or(line);
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
+}
+
+fn number(n: usize) -> f64 {
+    u32::try_from(n).map_or(f64::MAX, f64::from)
+}
+
+/// Whole from ten on.
+fn rounded(n: f64) -> String {
+    if n >= 10.0 || n == n.trunc() { format!("{n:.0}") } else { format!("{n:.1}") }
+}
+
+/// A job after defaults. Keys are those of the policy.
+#[derive(Serialize)]
+struct Effective {
+    name: String,
+    schedule: String,
+    time_zone: String,
+    spread: String,
+    method: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted: Option<bool>,
+    start_within: String,
+    complete_within: String,
+    catch_up: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catch_up_within: Option<String>,
+    overlap: &'static str,
+    priority: u8,
+    retry: BTreeMap<&'static str, serde_json::Value>,
+    poll: BTreeMap<&'static str, String>,
+    freshness: BTreeMap<&'static str, String>,
+    suspend: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    blackouts: Vec<String>,
+    instances: Vec<EffectiveInstance>,
+}
+
+#[derive(Serialize)]
+struct EffectiveInstance {
+    id: String,
+    name: String,
+    account: String,
+    region: String,
+    tags: BTreeMap<String, String>,
+}
+
+fn effective(loaded: &Loaded, name: Option<&str>, json: bool) -> anyhow::Result<()> {
+    let jobs: Vec<Effective> = loaded
+        .policy
+        .jobs
+        .iter()
+        .filter(|job| name.is_none_or(|name| job.name.as_str() == name))
+        .map(|job| Effective::of(job, &loaded.policy.blackouts))
+        .collect();
+    if let (Some(name), []) = (name, jobs.as_slice()) {
+        let known: Vec<&str> = loaded.policy.jobs.iter().map(|j| j.name.as_str()).collect();
+        return Err(Exit::Usage.because(format!("there is no job `{name}`; the policy has: {}", known.join(", "))).into());
+    }
+    if json {
+        return output::print_items(&jobs);
+    }
+    output::print(&serde_yaml::to_string(&jobs).context("the jobs cannot be written as YAML")?)
+}
+
+impl Effective {
+    fn of(job: &Job, for_all: &[Blackout]) -> Self {
+        let length = |d: Duration| humantime::format_duration(d).to_string();
+        let (tables, encrypted) = match &job.method {
+            Method::Logical { tables } => (tables.iter().map(|t| format!("{}.{}", t.db, t.table.as_deref().unwrap_or("*"))).collect(), None),
+            Method::Physical { encrypted } => (Vec::new(), *encrypted),
+            Method::Snapshot => (Vec::new(), None),
+        };
+        let (catch_up, catch_up_within) = match job.catch_up {
+            CatchUp::Off => ("none", None),
+            CatchUp::Latest { within } => ("latest", Some(length(within))),
+        };
+        let retry = [
+            ("after_failed", job.retry.after_failed.into()),
+            ("max_attempts", job.retry.max_attempts.map_or("no limit".into(), Into::into)),
+            ("initial_backoff", length(job.retry.initial_backoff).into()),
+            ("max_backoff", length(job.retry.max_backoff).into()),
+        ];
+        Self {
+            name: job.name.to_string(),
+            schedule: job.schedule.text().to_owned(),
+            time_zone: job.schedule.zone().to_owned(),
+            spread: length(job.spread),
+            method: job.method.word(),
+            tables,
+            encrypted,
+            start_within: length(job.start_within),
+            complete_within: length(job.complete_within),
+            catch_up,
+            catch_up_within,
+            overlap: match job.overlap {
+                crate::domain::policy::Overlap::Skip => "skip",
+                crate::domain::policy::Overlap::Queue => "queue",
+            },
+            priority: job.priority,
+            retry: retry.into(),
+            poll: [("initial", length(job.poll.initial)), ("max", length(job.poll.max))].into(),
+            freshness: [("max_age", job.max_age.map_or("auto".to_owned(), length))].into(),
+            suspend: job.suspend,
+            blackouts: for_all.iter().chain(&job.blackouts).map(blackout).collect(),
+            instances: job.instances.iter().map(|i| EffectiveInstance::from(&**i)).collect(),
+        }
+    }
+}
+
+impl From<&Instance> for EffectiveInstance {
+    fn from(i: &Instance) -> Self {
+        let (id, name, account, region) = (i.id.to_string(), i.name.to_string(), i.account.to_string(), i.region.to_string());
+        Self { id, name, account, region, tags: i.tags.clone() }
+    }
+}
+
+fn blackout(blackout: &Blackout) -> String {
+    let when = match &blackout.span {
+        BlackoutSpan::Once { from, to } => format!("from {} to {}", from.to_rfc3339(), to.to_rfc3339()),
+        BlackoutSpan::Recurring { schedule, lasts } => {
+            format!("at `{}` {} for {}", schedule.text(), schedule.zone(), humantime::format_duration(*lasts))
+        }
+    };
+    if blackout.reason.is_empty() { when } else { format!("{when}: {}", blackout.reason) }
+}

@@ -1,0 +1,108 @@
+//! One entry of the file into its shape, and what the decoder says about it into a finding.
+
+use super::{
+    fault::{Finding, Findings, Spot},
+    nearest::nearest,
+    place::{Path, Step},
+    redact,
+};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use serde_yaml::Value;
+
+/// Decodes an entry; at most one fault, at the value or key that is wrong.
+pub(super) fn entry<T: DeserializeOwned>(value: &Value, at: &Path, findings: &mut Findings) -> Option<T> {
+    if value.is_null() {
+        // An empty entry is told where all empty values are.
+        return None;
+    }
+    let error = match serde_path_to_error::deserialize::<_, T>(value) {
+        Ok(decoded) => return Some(decoded),
+        Err(error) => error,
+    };
+    if findings.is_full() {
+        findings.count_one();
+        return None;
+    }
+    let message = error.inner().to_string();
+    let steps = error.path().iter().filter_map(|segment| match segment {
+        Segment::Seq { index } => Some(Step::Index(*index)),
+        Segment::Map { key } => Some(Step::from(key.clone())),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    let path = Path::from_steps(at.steps().iter().cloned().chain(steps));
+    let finding = match message.split_once("unknown field `") {
+        Some((_, rest)) => unknown_key(rest, path, value, at),
+        None => wrong_type(&message, path),
+    };
+    findings.push_unless_known(finding);
+    None
+}
+
+/// `rest` is the decoder's text after ``unknown field ` ``: the key, and those that are known.
+fn unknown_key(rest: &str, path: Path, value: &Value, at: &Path) -> Finding {
+    let (key, known) = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are")).unwrap_or((rest, ""));
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    // The decoder's path ends at the key or at the map around it, depending on how far it was.
+    let ends_there = matches!(path.last(), Some(Step::Key(last)) if last == key) && !holds(value, at, &path, key);
+    let path = if ends_there { path } else { path.key(key.to_owned()) };
+    Finding::unknown_key(path, key, &known)
+}
+
+/// Whether the value at the path is a map that has the key.
+fn holds(value: &Value, at: &Path, path: &Path, key: &str) -> bool {
+    let below = path.steps().iter().skip(at.steps().len());
+    let found = below.into_iter().try_fold(value, |value, step| match step {
+        Step::Key(k) => value.get(k.as_ref()),
+        Step::Index(i) => value.get(*i),
+    });
+    found.and_then(Value::as_mapping).is_some_and(|map| map.contains_key(key))
+}
+
+/// The decoder's text names the value, which may be a secret; only its kind and what was expected are repeated.
+fn wrong_type(message: &str, path: Path) -> Finding {
+    let kind = message.split_once("invalid type: ").or_else(|| message.split_once("invalid value: ")).map_or("", |(_, rest)| rest);
+    let kind = match kind.split([' ', ',']).next().unwrap_or_default() {
+        "string" => "a text",
+        "integer" | "floating" => "a number",
+        "boolean" => "`true` or `false`",
+        "sequence" => "a list",
+        "map" => "a map",
+        "unit" | "null" => "nothing",
+        _ => "something else",
+    };
+    let expected = message.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
+    let expected = match expected.split(" at line ").next().unwrap_or_default() {
+        e if e.starts_with("struct ") || e == "a map" => "a map of keys",
+        "a sequence" => "a list",
+        "a boolean" => "`true` or `false`",
+        "i64" | "u64" => "a whole number",
+        "f64" => "a number",
+        e => e,
+    };
+    Finding::error("wrong-type", Spot::Value(path.clone()), format!("{} must be {expected}, and is {kind}", redact::quoted(&path.to_string())))
+        .label(format!("this is {kind}"))
+}
+
+impl Finding {
+    /// A key that nobody knows.
+    pub(super) fn unknown_key(path: Path, key: &str, known: &[&str]) -> Self {
+        let meant = nearest(key, known.iter().copied());
+        let finding = Self::error("unknown-key", Spot::Key(path), format!("there is no key {} here", redact::quoted(key)));
+        let finding = finding.label(meant.map_or("unknown".to_owned(), |m| format!("did you mean `{m}`?")));
+        match (meant, known) {
+            (None, []) => finding,
+            (Some(meant), _) => finding.hint(format!("write `{meant}`")),
+            (None, known) => finding.hint(format!("known here: {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", "))),
+        }
+    }
+}
+
+impl Findings {
+    /// Takes up what the decoder says, unless the place is known to be wrong already.
+    fn push_unless_known(&mut self, finding: Finding) {
+        if !finding.place_path().is_some_and(|path| self.is_at(path)) {
+            self.push(finding);
+        }
+    }
+}

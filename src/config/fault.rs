@@ -1,0 +1,421 @@
+//! Faults: what is wrong with a policy, where, and what to write instead.
+//!
+//! Decided here: how a fault is collected, placed and drawn, and that nothing drawn holds a secret or a line longer than a screen. What is a
+//! fault is decided where the value is read.
+
+use super::{
+    place::{Path, Places, Span},
+    redact,
+};
+use annotate_snippets::{AnnotationKind, Group, Level as Drawn, Origin, Renderer, Snippet};
+use serde::Serialize;
+use std::{collections::HashSet, ops::Range};
+
+/// Faults that one check tells, and warnings likewise.
+pub const MAX_FAULTS: usize = 50;
+/// Characters of a line that are drawn: all of a shorter line, and of a longer one so many before and after the place in it.
+const MAX_BEFORE: usize = 60;
+const MAX_AFTER: usize = 100;
+/// Bytes of a line that are looked at on each side of the place in it.
+const MAX_LOOKED_AT: usize = 4_096;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The policy cannot be used.
+    Error,
+    /// The policy can be used, and probably does not do what was meant.
+    Warning,
+}
+
+/// One thing that is wrong, as people and programs see it. Holds no secret.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fault {
+    /// How bad it is.
+    pub level: Level,
+    /// The file, as it was named.
+    pub file: String,
+    /// From 1; absent when it concerns the file as a whole.
+    pub line: Option<usize>,
+    /// In characters, from 1.
+    pub column: Option<usize>,
+    /// `jobs[1].targets.instances[0]`; empty when it concerns no value.
+    pub path: String,
+    /// A stable word.
+    pub code: &'static str,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+    #[serde(skip)]
+    excerpts: Vec<Excerpt>,
+}
+
+/// A line of the policy with a place in it, fit to be drawn.
+#[derive(Clone, Debug)]
+struct Excerpt {
+    line: usize,
+    column: usize,
+    text: String,
+    marked: Vec<(Range<usize>, String)>,
+}
+
+impl Fault {
+    /// A fault that concerns a file as a whole.
+    pub(super) fn of_file(file: &str, code: &'static str, message: String, hint: Option<String>) -> Self {
+        let (line, column, path, excerpts) = (None, None, String::new(), Vec::new());
+        Self { level: Level::Error, file: redact::without_ids(file), line, column, path, code, message, hint, excerpts }
+    }
+
+    /// The fault as `rustc` would draw it, without a line end.
+    pub fn draw(&self, color: bool) -> String {
+        let level = match self.level {
+            Level::Error => Drawn::ERROR,
+            Level::Warning => Drawn::WARNING,
+        };
+        let mut group = Group::with_title(level.primary_title(self.message.as_str()).id(self.code));
+        if self.excerpts.is_empty() {
+            let origin = Origin::path(self.file.as_str());
+            group = group.element(match self.line {
+                Some(line) => origin.line(line),
+                None => origin,
+            });
+        }
+        for (i, excerpt) in self.excerpts.iter().enumerate() {
+            let kinds = [AnnotationKind::Primary, AnnotationKind::Context];
+            let kinds = kinds.iter().skip(usize::from(i > 0)).chain(kinds.iter().skip(1));
+            let marks = excerpt.marked.iter().zip(kinds).map(|((range, label), kind)| kind.span(range.clone()).label(label.as_str()));
+            let snippet = Snippet::source(excerpt.text.as_str()).line_start(excerpt.line).annotations(marks);
+            if excerpt.is_whole() {
+                group = group.element(snippet.path(self.file.as_str()));
+            } else {
+                // The column of what is drawn is not the column in the file.
+                group = group.element(Origin::path(self.file.as_str()).line(excerpt.line).char_column(excerpt.column)).element(snippet);
+            }
+        }
+        if let Some(hint) = &self.hint {
+            group = group.element(Drawn::HELP.message(hint.as_str()));
+        }
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        renderer.term_width(MAX_BEFORE + MAX_AFTER + 40).render(&[group])
+    }
+}
+
+impl Excerpt {
+    /// Whether the place stands in the drawn text where it stands in the line.
+    fn is_whole(&self) -> bool {
+        let start = self.marked.first().map_or(0, |(range, _)| range.start);
+        self.text.get(..start).is_some_and(|before| before.chars().count() + 1 == self.column)
+    }
+}
+
+/// Where a finding is, before anybody looked for its place.
+#[derive(Clone, Debug)]
+pub(super) enum Spot {
+    Key(Path),
+    Value(Path),
+    Span(Span),
+    /// A line that is not drawn.
+    Line(usize),
+    File,
+}
+
+impl Spot {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Key(path) | Self::Value(path) => Some(path),
+            Self::Span(_) | Self::Line(_) | Self::File => None,
+        }
+    }
+}
+
+/// A fault whose place is not known yet.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    level: Level,
+    code: &'static str,
+    at: Spot,
+    path: Option<Path>,
+    message: String,
+    label: String,
+    also: Option<(Spot, String)>,
+    hint: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn error(code: &'static str, at: Spot, message: impl Into<String>) -> Self {
+        let path = at.path().cloned();
+        Self { level: Level::Error, code, at, path, message: message.into(), label: String::new(), also: None, hint: None }
+    }
+    pub(super) fn warning(code: &'static str, at: Spot, message: impl Into<String>) -> Self {
+        Self { level: Level::Warning, ..Self::error(code, at, message) }
+    }
+    /// What stands under the caret.
+    pub(super) fn label(self, label: impl Into<String>) -> Self {
+        Self { label: label.into(), ..self }
+    }
+    /// The other of two places that disagree.
+    pub(super) fn also(self, at: Spot, label: impl Into<String>) -> Self {
+        Self { also: Some((at, label.into())), ..self }
+    }
+    /// What to write instead.
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+    /// The path, where the place is known without it.
+    pub(super) fn path(self, path: Path) -> Self {
+        Self { path: Some(path), ..self }
+    }
+    /// The path that it is about.
+    pub(super) fn place_path(&self) -> Option<&Path> {
+        self.path.as_ref()
+    }
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Whether it is a SecretId below a key that is told as a secret.
+    fn is_told_by_its_key(&self, places: &Places) -> bool {
+        let Spot::Span(span) = self.at else { return false };
+        let start = (span.line, span.column);
+        let covers = |s: &Span| (s.line, s.column) <= start && start < (s.end_line, s.end_column);
+        self.code == "secret-in-policy" && places.secrets.iter().any(covers)
+    }
+
+    fn place(self, file: &str, lines: &Lines<'_>, places: &Places) -> Fault {
+        let span = places.span(&self.at);
+        let drawn = span.filter(|_| !matches!(self.at, Spot::Line(_)));
+        let mut excerpts: Vec<Excerpt> = drawn.and_then(|s| lines.excerpt(s, &[(s, self.label.as_str())])).into_iter().collect();
+        if let (Some(span), Some((other, label))) = (drawn, &self.also)
+            && let Some(other) = places.span(other).filter(|o| *o != span)
+        {
+            if other.line == span.line {
+                excerpts = lines.excerpt(span, &[(span, self.label.as_str()), (other, label)]).into_iter().collect();
+            } else {
+                excerpts.extend(lines.excerpt(other, &[(other, label)]));
+            }
+        }
+        Fault {
+            level: self.level,
+            file: redact::without_ids(file),
+            line: span.map(|s| s.line),
+            column: span.map(|s| s.column),
+            path: redact::without_ids(&self.path.map(|p| p.to_string()).unwrap_or_default()),
+            code: self.code,
+            message: redact::without_ids(&self.message),
+            hint: self.hint.map(|h| redact::without_ids(&h)),
+            excerpts,
+        }
+    }
+}
+
+/// What was found so far, bounded.
+#[derive(Default)]
+pub(super) struct Findings {
+    items: Vec<Finding>,
+    /// Said already: defaults are looked at once for every job.
+    said: HashSet<(&'static str, String)>,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    /// Takes one up, unless the same was found at the same place.
+    pub(super) fn push(&mut self, finding: Finding) {
+        let count = match finding.level {
+            Level::Error => &mut self.errors,
+            Level::Warning => &mut self.warnings,
+        };
+        if *count >= MAX_FAULTS {
+            *count = count.saturating_add(1);
+            return;
+        }
+        let key = finding.at.path().map(|p| (finding.code, format!("{p}")));
+        if key.is_none_or(|key| self.said.insert(key)) {
+            *count += 1;
+            self.items.push(finding);
+        }
+    }
+
+    /// Whether an error was found.
+    pub(super) fn is_fatal(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// Whether no further error is shown.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors >= MAX_FAULTS
+    }
+
+    /// Takes up an error that is not shown.
+    pub(super) fn count_one(&mut self) {
+        self.errors = self.errors.saturating_add(1);
+    }
+
+    /// Errors found so far, those beyond the bound too.
+    pub(super) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Whether something was found at exactly this path.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        self.items.iter().any(|f| f.path.as_ref() == Some(path))
+    }
+
+    /// Finds every place in the text. In the order of the text; and how many errors were found beyond the bound.
+    pub(super) fn place(mut self, file: &str, text: &str) -> (Vec<Fault>, usize) {
+        if self.items.is_empty() {
+            return (Vec::new(), 0);
+        }
+        let spots = self.items.iter().flat_map(|f| std::iter::once(&f.at).chain(f.also.iter().map(|(spot, _)| spot)));
+        let places = Places::find(text, spots);
+        let before = self.items.len();
+        self.items.retain(|f| !f.is_told_by_its_key(&places));
+        self.errors -= before - self.items.len();
+        let lines = Lines::new(text, &places);
+        let mut faults: Vec<Fault> = self.items.into_iter().map(|f| f.place(file, &lines, &places)).collect();
+        faults.sort_by_key(|f| (f.line, f.column));
+        let beyond = self.errors.saturating_sub(faults.iter().filter(|f| f.level == Level::Error).count());
+        (faults, beyond)
+    }
+
+    #[cfg(test)]
+    pub(super) fn codes(&self) -> Vec<&'static str> {
+        self.items.iter().map(|f| f.code).collect()
+    }
+}
+
+/// The text by lines, and what of it is not drawn.
+struct Lines<'a> {
+    lines: Vec<&'a str>,
+    secrets: Vec<Span>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str, places: &Places) -> Self {
+        let mut secrets = places.secrets.clone();
+        if !places.complete {
+            secrets.extend(redact::guessed(text));
+        }
+        Self { lines: text.split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l)).collect(), secrets }
+    }
+
+    /// A line around a place, with marks in it.
+    fn excerpt(&self, around: Span, marks: &[(Span, &str)]) -> Option<Excerpt> {
+        let line = self.lines.get(around.line.checked_sub(1)?)?;
+        let centre = byte_of(line, around.column);
+        let (from, to) = (floor(line, centre.saturating_sub(MAX_LOOKED_AT)), floor(line, centre.saturating_add(MAX_LOOKED_AT)));
+        let mut window = Window { from, text: line.get(from..to)?.to_owned(), hidden: self.hidden(line, around.line, from, to) };
+        window.hide();
+        let mut marked: Vec<_> = marks
+            .iter()
+            .map(|(span, label)| {
+                let start = byte_of(line, span.column);
+                let end = if span.end_line == span.line { byte_of(line, span.end_column) } else { line.trim_end().len() };
+                (window.shown(start)..window.shown(end.max(start)), (*label).to_owned())
+            })
+            .collect();
+        let text = clip(&window.text, &mut marked);
+        for (range, _) in &mut marked {
+            range.end = ceil(&text, range.end.max(range.start + 1));
+        }
+        Some(Excerpt { line: around.line, column: around.column, text, marked })
+    }
+
+    /// Byte ranges of the line that are secret, in order, within the window.
+    fn hidden(&self, line: &str, number: usize, from: usize, to: usize) -> Vec<Range<usize>> {
+        let columns = redact::columns_of(number, &self.secrets);
+        let mut ranges: Vec<Range<usize>> = columns.into_iter().map(|(a, b)| byte_of(line, a)..byte_of(line, b)).collect();
+        for range in &mut ranges {
+            // The blank between a key and its value stays.
+            let blank = line.get(range.clone()).map_or(0, |s| s.len() - s.trim_start_matches([' ', ':', '=']).len());
+            range.start += blank;
+        }
+        let shown = line.get(from..to).unwrap_or_default();
+        ranges.extend(redact::secret_ids(shown).map(|r| r.start + from..r.end + from));
+        if from > 0 {
+            // A word that begins before the window may be the rest of a secret.
+            let rest = shown.find(|c: char| !c.is_alphanumeric()).unwrap_or(shown.len());
+            ranges.push(from..from + rest);
+        }
+        ranges.retain(|r| r.start < r.end && r.end > from && r.start < to);
+        ranges.sort_by_key(|r| (r.start, r.end));
+        ranges
+    }
+}
+
+/// A stretch of a line in which secrets are replaced.
+struct Window {
+    from: usize,
+    text: String,
+    hidden: Vec<Range<usize>>,
+}
+
+impl Window {
+    fn hide(&mut self) {
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for range in self.hidden.drain(..) {
+            let range = range.start.saturating_sub(self.from)..range.end.saturating_sub(self.from).min(self.text.len());
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        for range in merged.iter().rev() {
+            self.text.replace_range(range.clone(), &redact::HIDDEN.to_string());
+        }
+        self.hidden = merged;
+    }
+
+    /// Where a byte of the line is now.
+    fn shown(&self, at: usize) -> usize {
+        let at = at.saturating_sub(self.from);
+        let mut moved = at;
+        for range in &self.hidden {
+            if at >= range.end {
+                moved = moved + redact::HIDDEN.len_utf8() - range.len();
+            } else if at >= range.start {
+                moved -= at - range.start;
+            }
+        }
+        floor(&self.text, moved)
+    }
+}
+
+/// Cuts a long line around its first mark, and moves the marks.
+fn clip(text: &str, marked: &mut [(Range<usize>, String)]) -> String {
+    if text.chars().take(MAX_BEFORE + MAX_AFTER + 1).count() <= MAX_BEFORE + MAX_AFTER {
+        return text.to_owned();
+    }
+    let first = marked.first().map_or(0, |(r, _)| r.start);
+    let before = text.get(..first).unwrap_or_default();
+    let from = before.char_indices().rev().take(MAX_BEFORE).last().map_or(first, |(i, _)| i);
+    let to = text.get(first..).unwrap_or_default().char_indices().nth(MAX_AFTER).map_or(text.len(), |(i, _)| first + i);
+    let mark = redact::HIDDEN.to_string();
+    let (head, tail) = (if from > 0 { mark.as_str() } else { "" }, if to < text.len() { mark.as_str() } else { "" });
+    for (range, _) in marked {
+        let moved = |at: usize| at.clamp(from, to) - from + head.len();
+        *range = moved(range.start)..moved(range.end);
+    }
+    format!("{head}{}{tail}", text.get(from..to).unwrap_or_default())
+}
+
+/// The byte at which a column (from 1) of the line begins; its end when the line is shorter.
+fn byte_of(line: &str, column: usize) -> usize {
+    let column = column.saturating_sub(1);
+    if line.is_ascii() {
+        return column.min(line.len());
+    }
+    line.char_indices().nth(column).map_or(line.len(), |(i, _)| i)
+}
+
+/// The nearest place between two characters, at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
+/// The nearest place between two characters, at or after `at`.
+fn ceil(text: &str, at: usize) -> usize {
+    (at..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len())
+}

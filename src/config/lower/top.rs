@@ -1,0 +1,94 @@
+//! The keys at the top that are no lists of things: `version`, `ledger`, `listen`, `history`.
+
+use super::{
+    Lowering,
+    read::{DAY, Lengths},
+};
+use crate::{
+    config::{
+        decode,
+        fault::{Finding, Spot},
+        place::Path,
+        raw, redact,
+    },
+    domain::policy::{HistoryBounds, Listen},
+};
+use serde_yaml::{Mapping, Value};
+use std::{path::PathBuf, time::Duration};
+
+const KEYS: [&str; 10] = ["version", "ledger", "listen", "history", "accounts", "instance_defaults", "instances", "defaults", "blackouts", "jobs"];
+
+const MAX_AGE: Lengths = DAY..=100 * 366 * DAY;
+const DEFAULT_MAX_AGE: Duration = Duration::from_millis(400 * DAY);
+const DEFAULT_MAX_RUNS: u64 = 10_000_000;
+
+impl Lowering<'_> {
+    /// Keys at the top that are not of the policy; `x-` keys hold what aliases copy.
+    pub(super) fn known_keys(&mut self, map: &Mapping) {
+        for key in map.keys().filter_map(Value::as_str) {
+            let path = Path::default().key(key.to_owned());
+            if !KEYS.contains(&key) && !key.starts_with("x-") && key != "<<" && !self.findings.is_at(&path) {
+                self.fault(Finding::unknown_key(path, key, &KEYS));
+            }
+        }
+    }
+
+    pub(super) fn version(&mut self, map: &Mapping) {
+        let at = Path::default().key("version");
+        match map.get("version") {
+            None => self.fault(Finding::error("missing-key", Spot::File, "`version` is missing").hint("begin the policy with `version: 1`")),
+            Some(v) if v.as_u64() == Some(1) => {}
+            Some(Value::Null) => {}
+            Some(v) if v.as_u64().is_some() => {
+                let finding = Finding::error("unknown-version", Spot::Value(at), "this version of the policy is not known");
+                self.fault(finding.label("known: 1").hint("write `version: 1`, or use the release that the policy was written for"));
+            }
+            Some(_) => self.fault(Finding::error("unknown-version", Spot::Value(at), "`version` must be the number 1").hint("write `version: 1`")),
+        }
+    }
+
+    /// Relative paths begin at the policy's directory.
+    pub(super) fn ledger(&mut self, map: &Mapping) -> Option<PathBuf> {
+        let at = Path::default().key("ledger");
+        let text: raw::Text = decode::entry(map.get("ledger").filter(|v| !v.is_null())?, &at, self.findings)?;
+        if text.0.trim().is_empty() || text.0.ends_with('/') || text.0.contains('\0') {
+            self.fault(
+                Finding::error("bad-path", Spot::Value(at), "`ledger` must be the path of a file").hint("such as /var/lib/cdb-backupd/ledger.db"),
+            );
+            return None;
+        }
+        Some(self.beside.join(text.0))
+    }
+
+    pub(super) fn listen(&mut self, map: &Mapping) -> Option<Listen> {
+        let at = Path::default().key("listen");
+        let Some(value) = map.get("listen").filter(|v| !v.is_null()) else { return Some(Listen::Unsaid) };
+        let text: raw::Text = decode::entry(value, &at, self.findings)?;
+        if text.0 == "off" {
+            return Some(Listen::Off);
+        }
+        match text.0.parse() {
+            Ok(address) => Some(Listen::On(address)),
+            Err(_) => {
+                let message = format!("{} is no address to listen on", redact::quoted(&text.0));
+                let finding = Finding::error("bad-listen", Spot::Value(at), message).label("not understood");
+                self.fault(finding.hint(format!("write an IP address and a port, such as `{}`, or `off`", Listen::DEFAULT)));
+                None
+            }
+        }
+    }
+
+    pub(super) fn history(&mut self, map: &Mapping) -> Option<HistoryBounds> {
+        let at = Path::default().key("history");
+        let raw: raw::History = self.decoded(map, "history")?;
+        let max_age = match &raw.max_age {
+            None => Some(DEFAULT_MAX_AGE),
+            Some(raw) => self.length(raw, &at.key("max_age"), &MAX_AGE),
+        };
+        let max_runs = match raw.max_runs {
+            None => Some(DEFAULT_MAX_RUNS),
+            Some(n) => self.number(n, &at.key("max_runs"), 1_000..=100_000_000).map(i64::unsigned_abs),
+        };
+        Some(HistoryBounds { max_age: max_age?, max_runs: max_runs? })
+    }
+}

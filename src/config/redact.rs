@@ -1,0 +1,131 @@
+//! What is never shown: values of keys that are named like secrets, and `SecretId`s.
+//!
+//! Decided here: what counts as one, and how a line of the policy looks without it.
+
+use super::{
+    fault::{Finding, Findings, Spot},
+    place::Span,
+};
+
+/// What stands for what is not shown.
+pub(super) const HIDDEN: char = '…';
+/// Characters of a text of the policy that a message repeats.
+const MAX_QUOTED: usize = 60;
+
+/// Whether a key's name says that its value is a secret.
+pub(super) fn names_a_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["secret", "password", "token"].iter().any(|word| key.contains(word))
+}
+
+/// Byte ranges of the words that begin with AKID, as `SecretId`s do.
+pub(super) fn secret_ids(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+    let in_word = |c: char| c.is_alphanumeric();
+    text.match_indices("AKID").filter(move |(at, _)| !text.get(..*at).is_some_and(|before| before.ends_with(in_word))).map(move |(at, _)| {
+        let rest = text.get(at..).unwrap_or_default();
+        at..at + rest.find(|c| !in_word(c)).unwrap_or(rest.len())
+    })
+}
+
+/// Tells every SecretId in the text, also in its comments.
+pub(super) fn tell_ids(text: &str, findings: &mut Findings) {
+    for id in secret_ids(text).take(super::MAX_FAULTS) {
+        let before = text.get(..id.start).unwrap_or_default();
+        let line = 1 + before.matches('\n').count();
+        let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let end = column + text.get(id).map_or(0, |word| word.chars().count());
+        let at = Spot::Span(Span { line, column, end_line: line, end_column: end });
+        let finding =
+            Finding::error("secret-in-policy", at, "this looks like a SecretId, and a policy holds no secrets").label("must not stand here");
+        findings.push(finding.hint("take it out, make the key void, and write `credentials: env`, `{ env_prefix: NAME }` or `{ file: PATH }`"));
+    }
+}
+
+/// The text without its `SecretId`s.
+pub(super) fn without_ids(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for id in secret_ids(text) {
+        out.extend(text.get(from..id.start));
+        out.push(HIDDEN);
+        from = id.end;
+    }
+    out.extend(text.get(from..));
+    out
+}
+
+/// The text, cut to what a message can bear, without control characters and `SecretId`s.
+pub(super) fn shortened(text: &str) -> String {
+    let plain: String = text.chars().take(MAX_QUOTED + 1).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let short = without_ids(&plain);
+    if short.chars().count() > MAX_QUOTED { short.chars().take(MAX_QUOTED).chain([HIDDEN]).collect() } else { short }
+}
+
+/// The text as a message names it: `` `shortened` ``.
+pub(super) fn quoted(text: &str) -> String {
+    format!("`{}`", shortened(text))
+}
+
+/// Columns (from 1, end exclusive) of a line that the spans cover.
+pub(super) fn columns_of(line: usize, spans: &[Span]) -> Vec<(usize, usize)> {
+    let covered = spans.iter().filter(|s| s.line <= line && line <= s.end_line);
+    covered.map(|s| (if s.line < line { 1 } else { s.column }, if s.end_line > line { usize::MAX } else { s.end_column })).collect()
+}
+
+/// Secrets of a text that is not YAML, found line by line; hides rather too much.
+pub(super) fn guessed(text: &str) -> Vec<Span> {
+    let mut spans = Vec::new();
+    // The indentation of the key whose value may go on, and the quote that would end it.
+    let mut open: Option<(usize, Option<char>)> = None;
+    for (number, line) in text.lines().enumerate().map(|(n, l)| (n + 1, l)) {
+        let indent = line.len() - line.trim_start().len();
+        let whole = Span { line: number, column: 1, end_line: number, end_column: usize::MAX };
+        match open {
+            Some((_, Some(quote))) => {
+                spans.push(whole);
+                if line.contains(quote) {
+                    open = None;
+                }
+                continue;
+            }
+            Some((above, None)) if indent > above || line.trim().is_empty() => {
+                spans.push(whole);
+                continue;
+            }
+            _ => open = None,
+        }
+        let lower = line.to_ascii_lowercase();
+        let Some(name) = ["secret", "password", "token"].iter().filter_map(|w| lower.find(w)).min() else { continue };
+        let Some(colon) = line.get(name..).and_then(|rest| rest.find([':', '='])).map(|at| name + at + 1) else { continue };
+        let column = 1 + line.get(..colon).unwrap_or_default().chars().count();
+        spans.push(Span { column, ..whole });
+        let value = line.get(colon..).unwrap_or_default().trim();
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        open = Some((indent, quote.filter(|q| value.matches(*q).count() == 1)));
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_begins_with_akid_is_hidden_and_no_other() {
+        assert_eq!(without_ids("id AKIDz8krbsJ5yKBZQpn, \"AKID1\" XAKID2 akid"), "id …, \"…\" XAKID2 akid");
+    }
+
+    #[test]
+    fn a_quoted_text_is_short_and_plain() {
+        assert_eq!(quoted("a\u{1b}[31mb"), "`a\u{fffd}[31mb`");
+        assert!(shortened(&"x".repeat(1_000_000)).chars().count() <= MAX_QUOTED + 1);
+        assert!(!shortened(&format!("{}AKID1234567890", "y ".repeat(25))).contains("1234567890"));
+    }
+
+    #[test]
+    fn a_broken_text_hides_the_lines_that_may_belong_to_a_secret() {
+        let text = "a: b\nmy_secret: |\n  one\n\n  two\nc: d\ntoken: \"three\n four\nfive\" : x\ne: f\n";
+        let lines: Vec<_> = guessed(text).iter().map(|s| s.line).collect();
+        assert_eq!(lines, [2, 3, 4, 5, 7, 8, 9]);
+    }
+}

@@ -1,0 +1,8 @@
+//! The command line: policies with faults and what is drawn of them, and the binary's own manners.
+
+#![expect(clippy::expect_used, reason = "a test says what it expects, and fails")]
+
+mod bad_policies;
+mod binary;
+mod good_policies;
+mod noise;
