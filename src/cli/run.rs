@@ -85,7 +85,10 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
         match first.take() {
             Some(first) => {
                 tracing::info!("asked to stop; nothing new starts, calls in flight get up to {} s", daemon::GRACE.as_secs());
-                drop(first.send(()));
+                // Unheard, the loop has ended by itself.
+                if first.send(()).is_err() {
+                    continue;
+                }
             }
             None => {
                 tracing::warn!("asked to stop a second time; calls in flight are left, and looked for at the next start");

@@ -4,6 +4,7 @@
 //! run ([`run`], [`retry`], [`alias`]), and who is next ([`plan`], [`pace`]).
 
 pub mod alias;
+pub mod blackout;
 pub mod catch_up;
 pub mod names;
 pub mod now;

@@ -1,0 +1,3 @@
+//! Pure tables: what the core decides, one row after another.
+
+mod schedules;
