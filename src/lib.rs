@@ -1,5 +1,6 @@
 //! Scheduled backups for TencentDB for MySQL.
 
+pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod daemon;
