@@ -296,8 +296,9 @@ impl Page<'_> {
         }
         if more {
             let counts: Vec<_> = self.states.iter().map(|(state, count)| format!("{count} {}", visible(state))).collect();
-            let last = format!("{} shown: {}; there are more, see --limit", self.shown, counts.join(", "));
-            writeln!(self.out, "{}", cut(&last, super::table::WIDTH))?;
+            let tail = "; there are more, see --limit";
+            let shown = format!("{} shown: {}", self.shown, counts.join(", "));
+            writeln!(self.out, "{}{tail}", cut(&shown, super::table::WIDTH - tail.len()))?;
         }
         Ok(())
     }
