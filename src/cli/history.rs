@@ -241,17 +241,17 @@ fn cells(item: &Item) -> [String; 7] {
         shown(&item.job),
         shown(&item.instance_name),
         shown(&item.state),
-        shown(&account_of(item)),
+        shown(&told(item)),
     ]
 }
 
-fn account_of(item: &Item) -> String {
-    match (item.state.as_str(), item.bytes, item.backup_id) {
-        (_, _, _) if item.slots > 1 => format!("{} slots: {}", item.slots, item.why),
-        ("succeeded", Some(bytes), Some(backup)) => format!("{}, {}, BackupId {backup}", item.why, size(bytes)),
-        (_, _, Some(backup)) => format!("{}, BackupId {backup}", item.why),
-        _ => item.why.clone(),
-    }
+/// The sentence, after what people look for first.
+fn told(item: &Item) -> String {
+    let slots = (item.slots > 1).then(|| format!("{} slots", item.slots));
+    let late = item.late.then(|| "late".to_owned());
+    let first = [slots, late, item.bytes.map(size), item.backup_id.map(|id| format!("BackupId {id}"))];
+    let first: Vec<_> = first.into_iter().flatten().collect();
+    if first.is_empty() { item.why.clone() } else { format!("{}: {}", first.join(", "), item.why) }
 }
 
 /// The text form: a page is measured, the rest follows at its widths.

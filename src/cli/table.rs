@@ -91,11 +91,13 @@ pub fn size(bytes: i64) -> String {
     if unit == 0 || value >= 99.95 { format!("{value:.0} {name}") } else { format!("{value:.1} {name}") }
 }
 
-/// A local slot as people read it: `2026-11-24 02:30 +08:00`; seconds only where there are any.
+/// A local slot as people read it: `2026-11-24 02:30+08`; seconds and minutes of the offset only where there are any.
 pub fn local(slot: &str) -> String {
     match (slot.get(..10), slot.get(10..11), slot.get(11..16), slot.get(16..19), slot.get(19..)) {
-        (Some(date), Some("T"), Some(minute), Some(":00"), Some(zone)) => format!("{date} {minute} {zone}"),
-        (Some(date), Some("T"), Some(minute), Some(second), Some(zone)) => format!("{date} {minute}{second} {zone}"),
+        (Some(date), Some("T"), Some(minute), Some(second), Some(zone)) => {
+            let second = if second == ":00" { "" } else { second };
+            format!("{date} {minute}{second}{}", zone.strip_suffix(":00").unwrap_or(zone))
+        }
         _ => slot.to_owned(),
     }
 }
@@ -118,8 +120,8 @@ mod tests {
 
     #[test]
     fn a_local_slot_keeps_its_offset() {
-        assert_eq!(local("2026-11-24T02:30:00+08:00"), "2026-11-24 02:30 +08:00");
-        assert_eq!(local("2026-11-24T02:30:05+08:00"), "2026-11-24 02:30:05 +08:00");
+        assert_eq!(local("2026-11-24T02:30:00+08:00"), "2026-11-24 02:30+08");
+        assert_eq!(local("2026-11-24T02:30:05+05:45"), "2026-11-24 02:30:05+05:45");
         assert_eq!(local("whatever"), "whatever");
     }
 }

@@ -85,7 +85,7 @@ pub struct Item {
     pub finished_at: Option<DateTime<Utc>>,
     /// The first 12 characters of the hash of the policy it came from.
     pub policy: Option<String>,
-    /// Whether it first ended otherwise and turned out good; told by `show` only.
+    /// Whether it first ended otherwise and turned out good. No key of the JSON form.
     pub late: bool,
 }
 

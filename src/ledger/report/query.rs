@@ -122,3 +122,30 @@ impl Wanted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+
+    #[test]
+    fn no_filter_sorts_what_an_index_already_has_in_order() {
+        let ledger = Ledger::in_memory("plan", DateTime::<Utc>::UNIX_EPOCH).unwrap();
+        let states = vec!["due".to_owned()];
+        let selectors = Selectors { instances: vec!["orders".into()], tags: vec![("env".into(), "prod".into())], ..Selectors::default() };
+        let since = Some(DateTime::<Utc>::UNIX_EPOCH);
+        let all = [
+            Filter::default(),
+            Filter { states, ..Filter::default() },
+            Filter { states: vec!["succeeded".into()], not_ok: true, ..Filter::default() },
+            Filter { selectors, since, until: since, ..Filter::default() },
+        ];
+        for filter in all {
+            let (sql, values) = history(&filter);
+            let mut statement = ledger.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+            let plan = plan.collect::<Result<Vec<_>, _>>().unwrap().join("; ");
+            assert!(plan.contains("r USING INDEX runs_by_slot") && !plan.contains("B-TREE FOR ORDER"), "{plan}");
+        }
+    }
+}
