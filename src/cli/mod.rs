@@ -5,11 +5,15 @@
 
 pub mod check;
 pub mod exit;
+pub mod history;
 pub mod moment;
 pub mod output;
+pub mod reading;
 pub mod run;
 pub mod selectors;
+pub mod show;
 pub mod sim;
+pub mod table;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -67,6 +71,10 @@ pub enum Command {
     Run(run::Run),
     /// Read the policy, and tell what is wrong with it or what it means
     Check(check::Check),
+    /// List runs, newest slot first
+    History(reading::History),
+    /// Show one run: its attempts, its backups, and what happens next
+    Show(reading::Show),
     /// Run a simulated cloud on a loopback address, to try a policy by hand
     Sim(sim::SimArgs),
 }
@@ -77,6 +85,8 @@ impl Command {
         match self {
             Self::Run(run) => run.run(globals),
             Self::Check(check) => check.run(globals, now),
+            Self::History(history) => history.run(globals, now),
+            Self::Show(show) => show.run(globals, now),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
                 runtime.block_on(sim::run(args)).map(|()| Exit::Ok)
@@ -87,7 +97,8 @@ impl Command {
     /// Whether its data are rows.
     fn has_rows(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Check(_) | Self::Sim(_) => false,
+            Self::History(_) => true,
+            Self::Run(_) | Self::Check(_) | Self::Show(_) | Self::Sim(_) => false,
         }
     }
 }
@@ -139,6 +150,11 @@ impl Globals {
         let loaded = config::load(&self.config, now.utc)?;
         output::tell_faults(&loaded.warnings);
         Ok(loaded)
+    }
+
+    /// The policy, for commands that only need to know where things are.
+    pub fn policy_quietly(&self, now: Now) -> anyhow::Result<Loaded> {
+        Ok(config::load(&self.config, now.utc)?)
     }
 
     /// The zone of times that are typed or shown.

@@ -9,6 +9,7 @@ mod install;
 mod lock;
 mod open;
 mod queue;
+pub mod report;
 mod row;
 mod view;
 mod write;

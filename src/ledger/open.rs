@@ -98,7 +98,7 @@ fn make_folder(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn recognise(conn: &Connection, path: &Path) -> Result<(), Error> {
+pub(super) fn recognise(conn: &Connection, path: &Path) -> Result<(), Error> {
     let foreign = || Error::Foreign(path.to_owned());
     let number = |pragma: &str| conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let application = match number("PRAGMA application_id") {
