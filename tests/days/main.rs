@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod absences;
+mod clocks;
 mod nights;
 mod seeds;
 mod world;

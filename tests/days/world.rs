@@ -2,7 +2,7 @@
 
 use cdb_backupd::{
     clock::{Clock, Wake},
-    cloud::{Access, Call, Caller, CdbApi, Create, List, Page, Reply},
+    cloud::{Access, Caller, CdbApi, Create, List, Page, Reply},
     daemon::{self, Loaded, Outside},
     domain::{
         names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region},
@@ -396,9 +396,4 @@ where
     fn reread_credentials(&self, access: &Access) {
         self.api.reread_credentials(access);
     }
-}
-
-/// What a test may change in a call on its way.
-pub(crate) fn call_of(create: &mut Create) -> &mut Call {
-    &mut create.call
 }
