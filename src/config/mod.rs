@@ -2,12 +2,13 @@
 //!
 //! Decided here: how a policy is loaded, and what a load gives. In reading order: bytes to one value ([`document`], [`structure`]), one value to
 //! shapes ([`raw`], [`decode`]), shapes to meaning ([`lower`]), what is odd about it ([`warn`]); and, only when there is something to tell, where
-//! it stands ([`place`]), what of it is shown ([`redact`]) and how it is drawn ([`fault`]). What the machine adds is in [`machine`], the only
+//! it stands ([`place`]), what of it is shown ([`redact`], [`excerpt`]) and how it is drawn ([`fault`]). What the machine adds is in [`machine`], the only
 //! place that reads environment variables.
 
 mod cadence;
 mod decode;
 mod document;
+mod excerpt;
 mod fault;
 mod lower;
 mod machine;

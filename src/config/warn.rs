@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{
     names::InstanceId,
     now::{earlier, later},
-    policy::{Account, Job, Policy},
+    policy::{Account, Instance, Job, Policy},
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -153,34 +153,49 @@ fn close_jobs(policy: &Policy, now: DateTime<Utc>, findings: &mut Findings) {
             jobs_of.entry(&instance.id).or_default().push(i);
         }
     }
-    let mut slots: HashMap<usize, Vec<DateTime<Utc>>> = HashMap::new();
-    let mut seen = HashSet::new();
+    // Many instances have the same jobs; each set of jobs is looked at once.
+    let mut sets: HashSet<&[usize]> = HashSet::new();
+    let mut pairs: HashSet<(usize, usize)> = HashSet::new();
+    let mut slots = HashMap::new();
     for instance in &policy.instances {
         let jobs = jobs_of.get(&instance.id).map(Vec::as_slice).unwrap_or_default();
+        if !sets.insert(jobs) {
+            continue;
+        }
         for (n, a) in jobs.iter().enumerate() {
             for b in jobs.iter().skip(n + 1) {
-                if seen.len() >= MOST_PAIRS || !seen.insert((*a, *b)) {
-                    continue;
+                if pairs.len() >= MOST_PAIRS {
+                    return;
                 }
-                let (Some(first), Some(second)) = (policy.jobs.get(*a), policy.jobs.get(*b)) else { continue };
-                for (i, job) in [(*a, first), (*b, second)] {
-                    slots.entry(i).or_insert_with(|| job.schedule.slots_between(now, later(now, COMPARED.0)).take(COMPARED.1).collect());
-                }
-                let times = |i: &usize| slots.get(i).map(Vec::as_slice).unwrap_or_default();
-                if let Some((at_a, at_b)) = first_meeting(times(a), first.spread, times(b), second.spread) {
-                    let message = format!(
-                        "{} and {} start on instance {} close together: {} and {}",
-                        redact::quoted(first.name.as_str()),
-                        redact::quoted(second.name.as_str()),
-                        redact::quoted(instance.name.as_str()),
-                        first.schedule.local(at_a),
-                        second.schedule.local(at_b),
-                    );
-                    findings.push(close(message, *a, *b));
+                if pairs.insert((*a, *b)) {
+                    findings.extend(close_pair(policy, (*a, *b), instance, &mut slots, now));
                 }
             }
         }
     }
+}
+
+fn close_pair(
+    policy: &Policy,
+    (a, b): (usize, usize),
+    instance: &Instance,
+    slots: &mut HashMap<usize, Vec<DateTime<Utc>>>,
+    now: DateTime<Utc>,
+) -> Option<Finding> {
+    let (first, second) = (policy.jobs.get(a)?, policy.jobs.get(b)?);
+    for (i, job) in [(a, first), (b, second)] {
+        slots.entry(i).or_insert_with(|| job.schedule.slots_between(now, later(now, COMPARED.0)).take(COMPARED.1).collect());
+    }
+    let (at_a, at_b) = first_meeting(slots.get(&a)?, first.spread, slots.get(&b)?, second.spread)?;
+    let message = format!(
+        "{} and {} start on instance {} close together: {} and {}",
+        redact::quoted(first.name.as_str()),
+        redact::quoted(second.name.as_str()),
+        redact::quoted(instance.name.as_str()),
+        first.schedule.local(at_a),
+        second.schedule.local(at_b),
+    );
+    Some(close(message, a, b))
 }
 
 fn close(message: String, first: usize, second: usize) -> Finding {
