@@ -79,7 +79,8 @@ impl<'a> Lines<'a> {
             range.start += blank;
         }
         let shown = line.get(from..to).unwrap_or_default();
-        ranges.extend(redact::secret_ids(shown).map(|r| r.start + from..r.end + from));
+        let by_text = redact::secret_ids(shown).chain(redact::after_names(shown));
+        ranges.extend(by_text.map(|r| r.start + from..r.end + from));
         if from > 0 {
             // A word that begins before the window may be the rest of a secret.
             let rest = shown.find(|c: char| !c.is_alphanumeric()).unwrap_or(shown.len());

@@ -113,6 +113,8 @@ fn the_machine_says_what_the_file_does_not() {
     assert_eq!(load_on(text, &both).listen.map(|a| a.port()), Some(1));
     assert_eq!(load_on("version: 1\nledger: sub/l.db\nlisten: off\n", &both).ledger.to_str(), Some("/etc/cdb-backupd/sub/l.db"));
     assert_eq!(load_on("version: 1\nlisten: off\n", &both).listen, None);
+    let wrong = check_text("p", text, &machine(&[("CDB_BACKUPD_LISTEN", "here")]), "2026-11-24T02:00:00Z".parse().expect("a moment"));
+    assert_eq!(wrong.expect_err("no address").faults()[0].code, "bad-listen");
 }
 
 #[test]
