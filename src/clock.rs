@@ -1,6 +1,7 @@
 //! The one file that reads a clock or sleeps.
 
 use crate::domain::now::Now;
+use chrono::{DateTime, Utc};
 use std::{future::Future, time::Duration};
 use tokio::time::Instant;
 
@@ -11,6 +12,42 @@ pub trait Clock: Clone + Send + Sync + 'static {
 
     /// Waits for a monotonic distance.
     fn sleep(&self, d: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Waits until either clock has come to its mark, in slices that compare the wall clock: suspend and steps cost at most a second.
+    fn sleep_until(&self, wake: Wake) -> impl Future<Output = ()> + Send {
+        async move {
+            while let Some(rest) = wake.rest(self.now()) {
+                self.sleep(rest.min(SLICE)).await;
+            }
+        }
+    }
+}
+
+/// The longest slice of a wait.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// When to wake: by wall time, by monotonic time, or whichever comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wake {
+    /// By wall time.
+    pub utc: Option<DateTime<Utc>>,
+    /// By monotonic time.
+    pub mono: Option<Duration>,
+}
+
+impl Wake {
+    /// How long there is to wait; none when a mark has been reached.
+    pub fn rest(&self, now: Now) -> Option<Duration> {
+        let by_utc = self.utc.map(|at| (at - now.utc).to_std().unwrap_or(Duration::ZERO));
+        let by_mono = self.mono.map(|at| at.saturating_sub(now.mono));
+        let rest = [by_utc, by_mono].into_iter().flatten().min().unwrap_or(Duration::MAX);
+        (rest > Duration::ZERO).then_some(rest)
+    }
+
+    /// Brings the monotonic mark forward.
+    pub fn sooner(&mut self, mono: Duration) {
+        self.mono = Some(self.mono.map_or(mono, |at| at.min(mono)));
+    }
 }
 
 /// The machine's clocks. Monotonic time is tokio's, so that it can be paused.

@@ -1,6 +1,6 @@
 //! How a command ends.
 
-use crate::config::LoadError;
+use crate::{config::LoadError, ledger};
 use std::process::ExitCode;
 
 /// The exit codes, which are an interface.
@@ -52,5 +52,14 @@ pub fn of_load(error: &LoadError) -> Exit {
     match error {
         LoadError::Unreadable(_) => Exit::NotPermitted,
         LoadError::Missing(_) | LoadError::Faulty { .. } => Exit::PolicyFault,
+    }
+}
+
+/// The end of a command that could not use the ledger.
+pub fn of_ledger(error: &ledger::Error) -> Exit {
+    match error {
+        ledger::Error::Locked(_) => Exit::LedgerLocked,
+        ledger::Error::NotPermitted { .. } => Exit::NotPermitted,
+        _ => Exit::LedgerIo,
     }
 }

@@ -6,9 +6,15 @@
 pub mod check;
 mod effective;
 pub mod exit;
+pub mod history;
 pub mod moment;
 pub mod output;
+pub mod reading;
+pub mod run;
 pub mod selectors;
+pub mod show;
+pub mod sim;
+pub mod table;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -62,22 +68,38 @@ pub enum LogFormat {
 /// Everything that can be asked for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the daemon
+    Run(run::Run),
     /// Read the policy, and tell what is wrong with it or what it means
     Check(check::Check),
+    /// List runs, newest slot first
+    History(reading::History),
+    /// Show one run: its attempts, its backups, and what happens next
+    Show(reading::Show),
+    /// Run a simulated cloud on a loopback address, to try a policy by hand
+    Sim(sim::SimArgs),
 }
 
 impl Command {
     /// Does it. Data goes to stdout, everything else to stderr.
     fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
         match self {
+            Self::Run(run) => run.run(globals),
             Self::Check(check) => check.run(globals, now),
+            Self::History(history) => history.run(globals, now),
+            Self::Show(show) => show.run(globals, now),
+            Self::Sim(args) => {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+                runtime.block_on(sim::run(args)).map(|()| Exit::Ok)
+            }
         }
     }
 
     /// Whether its data are rows.
     fn has_rows(&self) -> bool {
         match self {
-            Self::Check(_) => false,
+            Self::History(_) => true,
+            Self::Run(_) | Self::Check(_) | Self::Show(_) | Self::Sim(_) => false,
         }
     }
 }
@@ -129,6 +151,11 @@ impl Globals {
         let loaded = config::load(&self.config, now.utc)?;
         output::tell_faults(&loaded.warnings);
         Ok(loaded)
+    }
+
+    /// The policy, for commands that only need to know where things are.
+    pub fn policy_quietly(&self, now: Now) -> anyhow::Result<Loaded> {
+        Ok(config::load(&self.config, now.utc)?)
     }
 
     /// The zone of times that are typed or shown.

@@ -1,6 +1,6 @@
 //! Which jobs and instances a command is about: the same options everywhere.
 
-use crate::domain::policy::Instance;
+use crate::{domain::policy::Instance, ledger::report};
 
 /// Options that narrow; none given: everything. Of one option any value may match, and every option that is given must.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -47,6 +47,17 @@ impl Selectors {
     /// Whether nothing is narrowed.
     pub fn is_everything(&self) -> bool {
         self.job.is_empty() && self.instance.is_empty() && self.account.is_empty() && self.region.is_empty() && self.tag.is_empty()
+    }
+
+    /// The same, as the ledger's reader takes them.
+    pub fn of_rows(self) -> report::Selectors {
+        report::Selectors {
+            jobs: self.job,
+            instances: self.instance,
+            accounts: self.account,
+            regions: self.region,
+            tags: self.tag.into_iter().map(|tag| (tag.key, tag.value)).collect(),
+        }
     }
 
     /// Whether a job is meant.

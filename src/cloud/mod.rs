@@ -9,6 +9,8 @@ pub mod credentials;
 pub mod sign;
 pub mod wire;
 
+pub use crate::domain::reply::{Backup, BackupStatus, CallError, Class};
+
 use crate::domain::{
     names::{BackupId, CredentialSource, Endpoint, InstanceId, Region},
     policy::Method,
@@ -77,84 +79,6 @@ pub struct Reply<T> {
     pub request_id: Option<String>,
     /// From the first byte of work to the reply's last.
     pub elapsed: Duration,
-}
-
-/// What a failed call means for the run that made it (DESIGN §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// Nothing was started, and no limit was hit: try again after a backoff. Counts as a send.
-    Refused,
-    /// Nothing was started because of the rate: try again after a backoff, and slow down. Never counts.
-    Throttled,
-    /// The instance does something else, perhaps our own earlier request: look before the next try. Never counts.
-    Busy,
-    /// It may have been started: look, never resend blindly.
-    Ambiguous,
-    /// The account's keys or address were not accepted: hold the account.
-    Account,
-    /// It will never be accepted: give up and say so.
-    Rejected,
-}
-
-impl Class {
-    /// The word that ledger, logs and metrics share.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Throttled => "throttled",
-            Self::Busy => "busy",
-            Self::Ambiguous => "ambiguous",
-            Self::Account => "account",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
-/// Why a call failed: the class to branch on, the rest to report.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
-pub struct CallError {
-    /// What it means for the run.
-    pub class: Class,
-    /// The cloud's code, or one of ours in lower case for what never reached it: `timeout`, `connect`, `reset`, `http_502`, `garbage`,
-    /// `deadline_passed`, `no_credentials`.
-    pub code: String,
-    /// The cloud's text or ours, at most 512 characters, without secrets. For people; never branched on.
-    pub message: String,
-}
-
-/// One backup of the cloud's list. Download addresses are never read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backup {
-    /// Its number.
-    pub id: BackupId,
-    /// As the cloud has it now.
-    pub status: BackupStatus,
-    /// `Way`: whether a person or a program asked for it, rather than the instance's own schedule.
-    pub manual: bool,
-    /// `Type`: `logical`, `physical` or `snapshot`.
-    pub kind: String,
-    /// `ManualBackupName`; empty for automatic ones.
-    pub alias: String,
-    /// `InstanceId`; absent where the list leaves it out.
-    pub instance: Option<InstanceId>,
-    /// `Size` in bytes.
-    pub bytes: Option<i64>,
-    /// `StartTime`, read at the account's offset. For people only.
-    pub started: Option<DateTime<Utc>>,
-    /// `FinishTime`, read at the account's offset. For people only.
-    pub finished: Option<DateTime<Utc>>,
-}
-
-/// How a backup stands. A word that nobody knows counts as `Running` (`cdb-api` README §4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackupStatus {
-    /// Not ended.
-    Running,
-    /// It exists and is good.
-    Success,
-    /// It ended without one.
-    Failed,
 }
 
 /// One page of an instance's list.

@@ -85,6 +85,11 @@ pub fn no_color() -> bool {
     machine.variable("NO_COLOR").is_some() || machine.variable("TERM").as_deref() == Some("dumb")
 }
 
+/// What is logged, in `tracing`'s filter language: `$CDB_BACKUPD_LOG`, else `info`.
+pub fn log_levels() -> String {
+    Machine::here().variable("CDB_BACKUPD_LOG").unwrap_or_else(|| "info".into())
+}
+
 /// The machine's own zone as an IANA name: `$TZ`, else where `/etc/localtime` points, else `UTC`.
 pub fn local_zone() -> String {
     let of_link = || {

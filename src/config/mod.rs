@@ -22,7 +22,7 @@ mod warn_schedule;
 
 pub use cadence::Cadence;
 pub use fault::{Fault, Level, MAX_FAULTS};
-pub use machine::{Machine, local_zone, no_color};
+pub use machine::{Machine, local_zone, log_levels, no_color};
 
 use crate::domain::policy::{Listen, Policy};
 use chrono::{DateTime, Utc};

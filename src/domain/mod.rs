@@ -3,7 +3,18 @@
 //! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`targets`], [`catch_up`]), what becomes of one
 //! run ([`run`], [`retry`], [`alias`]), and who is next ([`plan`], [`pace`]).
 
+pub mod alias;
+pub mod blackout;
+pub mod catch_up;
 pub mod names;
 pub mod now;
+pub mod pace;
+pub mod plan;
 pub mod policy;
+pub mod proof;
+pub mod reply;
+pub mod retry;
+pub mod run;
 pub mod schedule;
+pub mod spread;
+pub mod terms;

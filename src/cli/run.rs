@@ -1,0 +1,123 @@
+//! `cdb-backupd run`: the daemon. Here the concrete clock, cloud, ledger and signals meet the loop.
+
+use super::{
+    Globals, LogFormat,
+    exit::{self, Exit},
+};
+use crate::{
+    alarm::{self, Chores},
+    clock::{Clock, SystemClock},
+    cloud::{
+        Access,
+        client::{Client, Transport, proxies_in_use},
+        credentials::KeyRing,
+    },
+    config,
+    daemon::{self, Ended, Loaded, Outside},
+    domain::policy::Policy,
+    ledger::Ledger,
+    telemetry,
+};
+use anyhow::Context;
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Run the daemon until SIGTERM or SIGINT; a second one ends it at once.
+#[derive(Debug, clap::Args)]
+pub struct Run {}
+
+impl Run {
+    /// Loads the policy, takes the ledger, and loops.
+    pub fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
+        let clock = SystemClock::new();
+        let format = match globals.log_format {
+            LogFormat::Text => telemetry::LogFormat::Text,
+            LogFormat::Json => telemetry::LogFormat::Json,
+        };
+        telemetry::start(format, &config::log_levels(), !config::no_color());
+        let now = clock.now();
+        let loaded = globals.policy(now)?;
+        let opened = Ledger::open(&loaded.ledger, &random_id(), now.utc).map_err(|error| exit::of_ledger(&error).because(error.to_string()))?;
+        if opened.put_back {
+            tracing::warn!("the ledger is behind its lock file: it was put back from a copy or moved; every run is looked for before it is sent");
+        }
+        let ring = KeyRing::of_process();
+        let client = Client::new(clock, ring, transport(&loaded.policy))?;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            policy = %globals.config.display(),
+            ledger = %loaded.ledger.display(),
+            proxy = proxies_in_use(),
+            "cdb-backupd starts"
+        );
+        let outside = Outside { clock, api: client, ring: Arc::default(), process: random_number() };
+        let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
+        // The loop has the main thread to itself, so a slow fsync delays no call in flight.
+        let ended = runtime.block_on(live(outside, opened.ledger, loaded))?;
+        runtime.shutdown_background();
+        Ok(ended)
+    }
+}
+
+async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger, loaded: Loaded) -> anyhow::Result<Exit> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let (first, stop) = tokio::sync::oneshot::channel::<()>();
+    let mut alarm = alarm::start(outside.ring.clone(), Chores::default()).await.context("start the alarm")?;
+    let daemon = daemon::run(outside, ledger, loaded, async {
+        // The sender lives as long as the loop.
+        drop(stop.await);
+    });
+    let mut daemon = std::pin::pin!(daemon);
+    let mut first = Some(first);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = &mut daemon => break ended,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        match first.take() {
+            Some(first) => {
+                tracing::info!("asked to stop; nothing new starts, calls in flight get up to {} s", daemon::GRACE.as_secs());
+                // Unheard, the loop has ended by itself.
+                if first.send(()).is_err() {
+                    continue;
+                }
+            }
+            None => {
+                tracing::warn!("asked to stop a second time; calls in flight are left, and looked for at the next start");
+                return Ok(Exit::Ok);
+            }
+        }
+    };
+    drop(alarm.shutdown().await);
+    match ended {
+        Ok(()) => Ok(Exit::Ok),
+        Err(Ended(error)) => Err(exit::of_ledger(&error).because(error.to_string()).into()),
+    }
+}
+
+/// Where each account's zone-less times are read.
+fn transport(policy: &Policy) -> Transport {
+    let offsets = policy.accounts.iter().map(|account| {
+        let access = Access { endpoint: account.endpoint.clone(), credentials: account.credentials.clone() };
+        (access, account.list_offset_s)
+    });
+    Transport { list_offsets_s: offsets.collect::<BTreeMap<_, _>>(), ..Transport::default() }
+}
+
+/// A number that no other process draws: the standard library's hash keys are random.
+pub(super) fn random_number() -> i64 {
+    i64::try_from(RandomState::new().hash_one(std::process::id()) >> 1).unwrap_or(i64::MAX)
+}
+
+/// A name for a ledger that is made anew.
+fn random_id() -> String {
+    format!("{:015x}{:015x}", random_number(), random_number())
+}

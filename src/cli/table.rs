@@ -1,0 +1,127 @@
+//! Text for people: columns that fit the screen, marks that are seen at a glance, and nothing that drives the terminal.
+
+use std::borrow::Cow;
+
+/// The widest line of any command.
+pub const WIDTH: usize = 120;
+
+/// Makes control characters, and those that turn the direction of writing, visible: text of the cloud never drives a terminal.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let hides = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    if !text.contains(hides) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().flat_map(|c| if hides(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect())
+}
+
+/// At most `width` characters, the last one `…` when some are cut.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Columns of fixed widths. The last takes what is left of [`WIDTH`] and is not padded.
+#[derive(Clone, Debug)]
+pub struct Columns(Vec<usize>);
+
+impl Columns {
+    /// As wide as the widest cell of `rows`, at most `most` each, and two blanks between.
+    pub fn fitting<const N: usize>(rows: &[[String; N]], most: [usize; N]) -> Self {
+        let width = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let mut widths: Vec<usize> = most.iter().enumerate().map(|(i, most)| width(i).min(*most)).collect();
+        let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
+        if let Some(last) = widths.last_mut() {
+            *last = WIDTH.saturating_sub(before).min(*last);
+        }
+        Self(widths)
+    }
+
+    /// One line, without its end.
+    pub fn line(&self, cells: &[String]) -> String {
+        let cells: Vec<_> = cells.iter().zip(&self.0).map(|(cell, width)| format!("{:<width$}", cut(cell, *width), width = *width)).collect();
+        cells.join("  ").trim_end().to_owned()
+    }
+}
+
+/// How a state looks: a mark that is seen without colour, and a colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// One character: blank is good, `!` ended without a good backup, `?` nobody knows, `-` on purpose, `>` still open.
+    pub sign: &'static str,
+    colour: &'static str,
+}
+
+impl Mark {
+    /// Of a word of DESIGN §4.
+    pub fn of(state: &str) -> Self {
+        match state {
+            "succeeded" => Self { sign: " ", colour: "" },
+            "failed" | "timed_out" | "expired" | "missed" => Self { sign: "!", colour: "\u{1b}[31m" },
+            "unknown" | "uncertain" => Self { sign: "?", colour: "\u{1b}[33m" },
+            "skipped" | "cancelled" => Self { sign: "-", colour: "\u{1b}[33m" },
+            _ => Self { sign: ">", colour: "\u{1b}[2m" },
+        }
+    }
+
+    /// The line in its colour, if there is to be one.
+    pub fn paint(self, line: &str, colour: bool) -> String {
+        if colour && !self.colour.is_empty() { format!("{}{line}\u{1b}[0m", self.colour) } else { line.to_owned() }
+    }
+}
+
+/// Whether standard output takes colour: it is a terminal, and `NO_COLOR` is not set to anything.
+pub fn colour_wanted() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
+}
+
+/// A size with three digits and a binary unit.
+pub fn size(bytes: i64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or("PiB");
+    if unit == 0 || value >= 99.95 { format!("{value:.0} {name}") } else { format!("{value:.1} {name}") }
+}
+
+/// A local slot as people read it: `2026-11-24 02:30+08`; seconds and minutes of the offset only where there are any.
+pub fn local(slot: &str) -> String {
+    match (slot.get(..10), slot.get(10..11), slot.get(11..16), slot.get(16..19), slot.get(19..)) {
+        (Some(date), Some("T"), Some(minute), Some(second), Some(zone)) => {
+            let second = if second == ":00" { "" } else { second };
+            format!("{date} {minute}{second}{}", zone.strip_suffix(":00").unwrap_or(zone))
+        }
+        _ => slot.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_drive_a_terminal_is_shown_as_text() {
+        assert_eq!(visible("a\u{1b}[2Jb\r\n\u{9b}31m\u{202e}c"), "a\\u{1b}[2Jb\\r\\n\\u{9b}31m\\u{202e}c");
+        assert_eq!(visible("实例 été"), "实例 été");
+    }
+
+    #[test]
+    fn sizes_have_three_digits() {
+        let sizes: Vec<_> = [0, 999, 1000, 1024, 102_400, 5_368_709_120, i64::MAX].map(size).into();
+        assert_eq!(sizes, ["0 B", "999 B", "1.0 KiB", "1.0 KiB", "100 KiB", "5.0 GiB", "8192 PiB"]);
+    }
+
+    #[test]
+    fn a_local_slot_keeps_its_offset() {
+        assert_eq!(local("2026-11-24T02:30:00+08:00"), "2026-11-24 02:30+08");
+        assert_eq!(local("2026-11-24T02:30:05+05:45"), "2026-11-24 02:30:05+05:45");
+        assert_eq!(local("whatever"), "whatever");
+    }
+}

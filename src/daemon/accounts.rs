@@ -1,0 +1,133 @@
+//! Accounts whose keys the cloud does not accept: held, probed, released. A key rotated at 02:29 must not kill the night.
+
+use crate::{
+    cloud::{Access, Class},
+    domain::{
+        names::{AccountName, InstanceId, Region},
+        reply::CallError,
+    },
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// How often a held account is probed.
+const PROBE: Duration = Duration::from_secs(30);
+
+/// Whom to ask, to learn whether an account's keys are accepted.
+#[derive(Clone, Debug)]
+pub(super) struct Doorbell {
+    pub(super) account: AccountName,
+    pub(super) access: Access,
+    pub(super) region: Region,
+    pub(super) instance: InstanceId,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    states: BTreeMap<AccountName, State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Set by the first refusal, taken back by the first success: the second in a row holds.
+    corrected: bool,
+    sign_ahead: TimeDelta,
+    hold: Option<Hold>,
+}
+
+#[derive(Debug)]
+struct Hold {
+    doorbell: Doorbell,
+    probe_at: Duration,
+    probing: bool,
+}
+
+impl Accounts {
+    /// The accounts that are held.
+    pub(super) fn held(&self) -> BTreeSet<AccountName> {
+        self.states.iter().filter(|(_, state)| state.hold.is_some()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What to add to our clock when signing for an account.
+    pub(super) fn sign_ahead(&self, account: &AccountName) -> TimeDelta {
+        self.states.get(account).map_or(TimeDelta::zero(), |state| state.sign_ahead)
+    }
+
+    /// Takes an answer's class; says whether the account was held just now, and whether its keys should be read again.
+    pub(super) fn refused(
+        &mut self,
+        doorbell: &Doorbell,
+        error: &CallError,
+        date: Option<DateTime<Utc>>,
+        now: (DateTime<Utc>, Duration),
+        proved: bool,
+    ) -> Refused {
+        if error.class != Class::Account {
+            return Refused::Nothing;
+        }
+        let expired = error.code == "AuthFailure.SignatureExpire";
+        if expired && !proved {
+            // It speaks of the clock, not of the keys.
+            return Refused::Nothing;
+        }
+        let state = self.states.entry(doorbell.account.clone()).or_default();
+        if let Some(hold) = &mut state.hold {
+            hold.probing = false;
+            hold.probe_at = now.1 + PROBE;
+            return Refused::Reread;
+        }
+        if expired && let Some(date) = date {
+            state.sign_ahead = date - now.0;
+        }
+        if !std::mem::replace(&mut state.corrected, true) {
+            return Refused::Reread;
+        }
+        state.hold = Some(Hold { doorbell: doorbell.clone(), probe_at: now.1 + PROBE, probing: false });
+        Refused::Held
+    }
+
+    /// The cloud accepted the account's keys; says whether that released it.
+    pub(super) fn accepted(&mut self, account: &AccountName) -> bool {
+        let Some(state) = self.states.get_mut(account) else { return false };
+        state.corrected = false;
+        state.hold.take().is_some()
+    }
+
+    /// The held accounts that are to be probed now.
+    pub(super) fn probes(&mut self, now: Duration) -> Vec<Doorbell> {
+        let holds = self.states.values_mut().filter_map(|state| state.hold.as_mut());
+        let due = holds.filter(|hold| !hold.probing && now >= hold.probe_at);
+        due.map(|hold| {
+            hold.probing = true;
+            hold.probe_at = now + PROBE;
+            hold.doorbell.clone()
+        })
+        .collect()
+    }
+
+    /// A probe brought no answer about the keys.
+    pub(super) fn unanswered(&mut self, account: &AccountName) {
+        if let Some(hold) = self.states.get_mut(account).and_then(|state| state.hold.as_mut()) {
+            hold.probing = false;
+        }
+    }
+
+    /// When the next probe is due.
+    pub(super) fn probe_at(&self) -> Option<Duration> {
+        self.states.values().filter_map(|state| state.hold.as_ref()).filter(|hold| !hold.probing).map(|hold| hold.probe_at).min()
+    }
+}
+
+/// What a refusal of keys did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It was none.
+    Nothing,
+    /// The keys are to be read again.
+    Reread,
+    /// The account is held from now on; the keys are to be read again.
+    Held,
+}

@@ -1,0 +1,288 @@
+//! The loop: look, plan, record, act, record.
+//!
+//! Decided here: the order of a pass. What is due, who is next and what a reply means is decided in `domain`; how it is written, in `ledger`. There
+//! is no start-up code and no recovery code: a crash, a lost reply and an ordinary turn are the same path.
+
+mod accounts;
+mod act;
+mod log;
+mod paces;
+mod results;
+
+use crate::{
+    clock::{Clock, Wake},
+    cloud::CdbApi,
+    domain::{
+        names::InstanceId,
+        now::Now,
+        plan::{self, Held, Plan},
+        policy::Policy,
+        proof::ClockProof,
+        run::{Reading, Run},
+        terms::Terms,
+    },
+    ledger::{self, Install, Ledger, Remedy},
+};
+use accounts::Accounts;
+use act::Done;
+use paces::Paces;
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use tokio::{sync::Notify, task::JoinSet};
+
+/// How long calls in flight may still take after a stop: docker kills after 10 s.
+pub const GRACE: Duration = Duration::from_secs(8);
+/// How often the pulse is written when nothing else is.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often an unwritable ledger is tried again.
+const RETRY_LEDGER: Duration = Duration::from_secs(1);
+
+/// A loaded policy, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub policy: Arc<Policy>,
+    /// The SHA-256 of its text, in hex.
+    pub hash: String,
+    /// Its text.
+    pub text: String,
+    /// When it was loaded, by the monotonic clock.
+    pub at: Duration,
+}
+
+/// What the loop needs of the outside.
+#[derive(Debug)]
+pub struct Outside<C, A> {
+    /// The clocks.
+    pub clock: C,
+    /// The cloud.
+    pub api: A,
+    /// Rings the loop: somebody may have asked for something.
+    pub ring: Arc<Notify>,
+    /// A number drawn at random for this process.
+    pub process: i64,
+}
+
+/// Why the loop ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Ended(#[from] pub ledger::Error);
+
+struct Daemon<C, A> {
+    outside: Outside<C, A>,
+    ledger: Ledger,
+    loaded: Loaded,
+    installed: bool,
+    clock_proof: ClockProof,
+    clock_turn: u32,
+    accounts: Accounts,
+    paces: Paces,
+    held: Held,
+    unseen: BTreeMap<InstanceId, Unseen>,
+    calls: JoinSet<Done>,
+    unrecorded: Vec<Done>,
+    beat_at: Option<Duration>,
+    ledger_held: bool,
+}
+
+/// An instance that could not be looked at, and when it is tried again though no run asks.
+#[derive(Clone, Debug)]
+struct Unseen {
+    run: Run,
+    try_at: Duration,
+}
+
+/// Runs until `stop` resolves, then lets calls in flight finish for [`GRACE`]. What is left is uncertain next time, like any other.
+pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, loaded: Loaded, stop: impl Future<Output = ()>) -> Result<(), Ended> {
+    let now = outside.clock.now();
+    let lately = ledger.begun_lately(now.utc)?;
+    let mut daemon = Daemon {
+        paces: Paces::new(lately.then_some(now.mono)),
+        outside,
+        ledger,
+        loaded,
+        installed: false,
+        clock_proof: ClockProof::default(),
+        clock_turn: 0,
+        accounts: Accounts::default(),
+        held: Held::default(),
+        unseen: BTreeMap::new(),
+        calls: JoinSet::new(),
+        unrecorded: Vec::new(),
+        beat_at: None,
+        ledger_held: false,
+    };
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let wake = daemon.pass_or_hold()?;
+        let clock = daemon.outside.clock.clone();
+        let ring = daemon.outside.ring.clone();
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(done) = daemon.calls.join_next(), if !daemon.calls.is_empty() => daemon.take(done),
+            () = ring.notified() => {}
+            () = clock.sleep_until(wake) => {}
+        }
+        while let Some(done) = daemon.calls.try_join_next() {
+            daemon.take(done);
+        }
+    }
+    daemon.drain().await?;
+    Ok(())
+}
+
+impl<C: Clock, A: CdbApi> Daemon<C, A> {
+    /// A pass, or a second's hold when the ledger cannot be written.
+    fn pass_or_hold(&mut self) -> Result<Wake, Ended> {
+        let now = self.outside.clock.now();
+        match self.pass(now) {
+            Ok(wake) => {
+                if std::mem::take(&mut self.ledger_held) {
+                    tracing::info!("the ledger can be written again; going on");
+                }
+                Ok(wake)
+            }
+            Err(error) if error.remedy() == Remedy::Hold => {
+                if !std::mem::replace(&mut self.ledger_held, true) {
+                    tracing::error!(%error, "the ledger cannot be written; nothing is started until it can be, tried again each second");
+                }
+                let mut wake = Wake::default();
+                wake.sooner(now.mono + RETRY_LEDGER);
+                Ok(wake)
+            }
+            Err(error) => {
+                for done in &self.unrecorded {
+                    log::unrecorded(done);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    fn pass(&mut self, now: Now) -> Result<Wake, ledger::Error> {
+        if self.clock_proof.observe(now) {
+            tracing::warn!("wall and monotonic time have parted by more than a minute; nothing starts until a reply's Date proves the clock again");
+        }
+        self.record_results(now)?;
+        self.install(now)?;
+        let reading = self.reading(now);
+        let kept = plan::kept(&self.loaded.policy, now.utc);
+        self.held.accounts = self.accounts.held();
+        self.held.unseen = self.unseen.keys().cloned().collect();
+        self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen)?;
+        let view = self.ledger.view(&self.held.accounts, &reading)?;
+        let plan = plan::plan(&self.loaded.policy, view, &self.held, &kept, &reading);
+        let moved = self.record(&plan, &reading)?;
+        let mut wake = Wake { utc: plan.wake_at, mono: None };
+        self.begin(plan.begin, &reading, &mut wake)?;
+        self.list(plan.lists, &reading, &mut wake);
+        self.probe(now, &mut wake);
+        self.beat(now)?;
+        if moved {
+            wake.sooner(now.mono);
+        }
+        Ok(wake)
+    }
+
+    fn reading(&self, now: Now) -> Reading {
+        Reading { now, process: self.outside.process, proof: self.clock_proof.proof(), restored: self.ledger.restored() }
+    }
+
+    /// The policy is recorded once the clock is proved: it acts on no time before it was loaded.
+    fn install(&mut self, now: Now) -> Result<(), ledger::Error> {
+        let empty = self.loaded.policy.instances.is_empty();
+        let Some(proof) = self.clock_proof.proof() else {
+            if empty && !self.installed {
+                tracing::warn!("the policy has no instances; there is nothing to do");
+                self.installed = true;
+            }
+            return Ok(());
+        };
+        let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
+        self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
+        if !self.installed {
+            let loaded = &self.loaded;
+            let loaded_at = now.utc_at(loaded.at);
+            let install = Install { policy: &loaded.policy, hash: &loaded.hash, text: &loaded.text, loaded_at };
+            let owed = self.ledger.install(&install)?;
+            self.installed = true;
+            log::installed(&loaded.policy, owed);
+        }
+        Ok(())
+    }
+
+    fn windows_of(&self, job: &crate::domain::policy::Job) -> Vec<Duration> {
+        let policy = &self.loaded.policy;
+        let account = |name| policy.accounts.iter().find(|account| account.name == name);
+        let terms = job.instances.iter().filter_map(|instance| Some(Terms::of(job, instance, account(instance.account.clone())?)));
+        terms.map(|terms| terms.restored_window()).collect()
+    }
+
+    /// Writes down what the plan decided; says whether there is more to plan at once.
+    fn record(&mut self, plan: &Plan, reading: &Reading) -> Result<bool, ledger::Error> {
+        if plan.admit.is_empty() && plan.moved.is_empty() {
+            return Ok(false);
+        }
+        let fresh = self.ledger.record(&plan.admit, &plan.moved)?;
+        for run in self.ledger.runs(fresh)?.values() {
+            log::state(run, None);
+        }
+        for run in &plan.moved {
+            log::state(run, None);
+        }
+        let _ = reading;
+        Ok(true)
+    }
+
+    fn beat(&mut self, now: Now) -> Result<(), ledger::Error> {
+        if self.beat_at.is_none_or(|at| now.mono >= at) {
+            self.ledger.still_ours()?;
+            let verdict = match (self.clock_proof.proof(), self.held.accounts.is_empty()) {
+                (None, _) => "clock_unproved",
+                (Some(_), false) => "account_held",
+                (Some(_), true) => "ok",
+            };
+            self.ledger.heartbeat(now.utc, self.outside.process, verdict)?;
+            self.beat_at = Some(now.mono + HEARTBEAT);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, done: Result<Done, tokio::task::JoinError>) {
+        match done {
+            Ok(done) => {
+                log::arrived(&done);
+                self.hear(&done);
+                self.unrecorded.push(done);
+            }
+            // Its row's lease ends, and a look finds out.
+            Err(error) => tracing::error!(%error, "a call's task ended without a result; its run will be looked for"),
+        }
+    }
+
+    /// Lets calls in flight finish, and records what they brought.
+    async fn drain(&mut self) -> Result<(), ledger::Error> {
+        let clock = self.outside.clock.clone();
+        let mut end = Wake::default();
+        end.sooner(clock.now().mono + GRACE);
+        let mut over = std::pin::pin!(clock.sleep_until(end));
+        while !self.held.calls.is_empty() && !self.calls.is_empty() {
+            tokio::select! {
+                biased;
+                Some(done) = self.calls.join_next() => {
+                    self.take(done);
+                    let recorded = self.record_results(clock.now());
+                    if let Err(error) = recorded && error.remedy() == Remedy::End {
+                        return Err(error);
+                    }
+                }
+                () = &mut over => break,
+            }
+        }
+        for done in &self.unrecorded {
+            log::unrecorded(done);
+        }
+        tracing::info!(left = self.held.calls.len(), "stopped; calls that had no answer yet are looked for at the next start");
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! What came of calls: heard at once (clock, pace, keys), then recorded, and recorded again until the ledger takes it.
+
+use super::{
+    Daemon, Unseen,
+    accounts::Refused,
+    act::{Done, What},
+    log,
+    paces::{Action, caller},
+};
+use crate::{
+    clock::Clock,
+    cloud::CdbApi,
+    domain::{
+        names::RunId,
+        now::Now,
+        proof::Heard,
+        reply::{CallError, Class},
+        run::{Reading, Run, sent::Answer},
+    },
+    ledger::{self, Answered, Attempt},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl<C: Clock, A: CdbApi> Daemon<C, A> {
+    /// What a result says beside its run: of our clock, of the pace, of the account's keys. Heard once, when it arrives.
+    pub(super) fn hear(&mut self, done: &Done) {
+        if let Some(date) = done.date {
+            match self.clock_proof.heard(done.sent, done.received, date) {
+                Heard::Proved => tracing::info!(date = %date, "the clock is proved by a reply's Date"),
+                Heard::Off(ahead) => log::clock_off(ahead),
+                Heard::Nothing => {}
+            }
+        }
+        let (action, error) = match &done.what {
+            What::Created { answer, .. } => (Action::Create, answer.as_ref().err()),
+            What::Listed { answer, .. } => (Action::List, answer.as_ref().err()),
+            What::Probed { answer } => (Action::List, answer.as_ref().err()),
+        };
+        match error {
+            Some(error) if error.class == Class::Throttled => {
+                let caller = caller(&self.outside.api, &done.doorbell.access);
+                self.paces.throttled(caller, action, done.received.mono);
+            }
+            Some(error) => self.hear_error(done, error),
+            None => self.hear_accepted(done),
+        }
+    }
+
+    fn hear_error(&mut self, done: &Done, error: &CallError) {
+        let proved = self.clock_proof.proof().is_some();
+        match self.accounts.refused(&done.doorbell, error, done.date, (done.received.utc, done.received.mono), proved) {
+            Refused::Held => {
+                log::account_held(&done.doorbell, error);
+                self.outside.api.reread_credentials(&done.doorbell.access);
+            }
+            Refused::Reread => self.outside.api.reread_credentials(&done.doorbell.access),
+            // These come after the keys were accepted.
+            Refused::Nothing if matches!(error.class, Class::Busy | Class::Rejected) && done.request_id.is_some() => self.hear_accepted(done),
+            Refused::Nothing => {}
+        }
+        if matches!(done.what, What::Probed { .. }) {
+            self.accounts.unanswered(&done.doorbell.account);
+        }
+    }
+
+    fn hear_accepted(&mut self, done: &Done) {
+        if self.accounts.accepted(&done.doorbell.account) {
+            log::account_released(&done.doorbell);
+        }
+    }
+
+    /// Records what arrived. On an error all of it stays, and nothing is planned before it is written.
+    pub(super) fn record_results(&mut self, now: Now) -> Result<(), ledger::Error> {
+        if self.unrecorded.is_empty() {
+            return Ok(());
+        }
+        let reading = self.reading(now);
+        let ids: BTreeSet<RunId> = self.unrecorded.iter().flat_map(runs_of).collect();
+        let mut runs = self.ledger.runs(ids)?;
+        let before: BTreeMap<RunId, &'static str> = runs.iter().map(|(id, run)| (*id, run.word())).collect();
+        let mut answers = Vec::new();
+        for done in &self.unrecorded {
+            match &done.what {
+                What::Created { run, attempt, generation, answer } => {
+                    let Some(run) = runs.get_mut(run) else { continue };
+                    answers.push(created(run, *attempt, *generation, answer, done, &reading));
+                }
+                What::Listed { asked, answer } => {
+                    for (id, place) in asked {
+                        let Some(run) = runs.get_mut(id) else { continue };
+                        let taken = self.ledger.taken(run)?;
+                        answers.push(listed(run, *place, answer, &taken, done, &reading));
+                    }
+                }
+                What::Probed { .. } => {}
+            }
+        }
+        self.ledger.answered(&answers)?;
+        for answered in &answers {
+            log::answered(answered, before.get(&answered.run.id).copied());
+        }
+        let recorded = std::mem::take(&mut self.unrecorded);
+        for done in &recorded {
+            self.recorded(done, &runs, now);
+        }
+        Ok(())
+    }
+
+    /// What may happen again once a result is written.
+    fn recorded(&mut self, done: &Done, runs: &BTreeMap<RunId, Run>, now: Now) {
+        match &done.what {
+            What::Created { run, .. } => {
+                self.held.calls.remove(run);
+            }
+            What::Listed { asked, answer } => {
+                self.held.lists.remove(&done.doorbell.instance);
+                match answer {
+                    Ok(_) => {
+                        if self.unseen.remove(&done.doorbell.instance).is_some() {
+                            log::seen_again(&done.doorbell);
+                        }
+                    }
+                    Err(error) if matches!(error.class, Class::Throttled | Class::Account) => {}
+                    Err(error) => {
+                        let run = asked.first().and_then(|(id, _)| runs.get(id));
+                        if let Some(run) = run.filter(|_| !self.unseen.contains_key(&done.doorbell.instance)) {
+                            log::cannot_look(&done.doorbell, error);
+                            self.unseen.extend([Unseen::new(run.clone(), now.mono)]);
+                        }
+                    }
+                }
+            }
+            What::Probed { .. } => {}
+        }
+    }
+}
+
+fn runs_of(done: &Done) -> Vec<RunId> {
+    match &done.what {
+        What::Created { run, .. } => vec![*run],
+        What::Listed { asked, .. } => asked.iter().map(|(id, _)| *id).collect(),
+        What::Probed { .. } => Vec::new(),
+    }
+}
+
+fn created(
+    run: &mut Run,
+    attempt: i64,
+    generation: u8,
+    answer: &Result<crate::domain::names::BackupId, CallError>,
+    done: &Done,
+    reading: &Reading,
+) -> Answered {
+    let notes = run.answered(&Answer { attempt, generation, answer: answer.clone(), date: done.date }, reading);
+    let kept = attempt_row(run.id, generation, done, answer.as_ref().err());
+    Answered { run: run.clone(), notes, create: Some((attempt, kept, answer.as_ref().ok().map(|id| id.0))), list: None, at: reading.now.utc }
+}
+
+fn listed(
+    run: &mut Run,
+    place: crate::domain::run::seen::Place,
+    answer: &Result<crate::domain::run::seen::List, CallError>,
+    taken: &BTreeSet<crate::domain::names::BackupId>,
+    done: &Done,
+    reading: &Reading,
+) -> Answered {
+    let (before, generation) = (run.place(), run.generation);
+    let notes = match answer {
+        Ok(list) => run.seen(place, list, taken, reading),
+        Err(_) => {
+            run.look_failed(place, reading);
+            Vec::new()
+        }
+    };
+    let telling = answer.is_err() || run.place() != before;
+    let list = telling.then(|| attempt_row(run.id, generation, done, answer.as_ref().err()));
+    Answered { run: run.clone(), notes, create: None, list, at: reading.now.utc }
+}
+
+fn attempt_row(run: RunId, generation: u8, done: &Done, failure: Option<&CallError>) -> Attempt {
+    Attempt {
+        run,
+        generation,
+        begun_at: done.sent.utc,
+        signed_at: done.signed_at,
+        elapsed: done.elapsed,
+        failure: failure.cloned(),
+        request_id: done.request_id.clone(),
+    }
+}

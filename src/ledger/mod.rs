@@ -1,0 +1,176 @@
+//! The record: one SQLite file that is the whole truth of the daemon, owned by the loop and called directly.
+//!
+//! Decided here: how the file is opened, locked and recognised ([`open`]), how the phases of a pass read and write it ([`view`], [`write`]), how
+//! rows are spelled ([`row`]), and what people read ([`report`]). Not decided here: what becomes of a run (`domain::run`).
+//!
+//! One transaction per phase, `synchronous=FULL`: what a phase reports as written is on the disk before the next begins.
+
+mod install;
+mod lock;
+mod open;
+mod queue;
+pub mod report;
+mod row;
+mod view;
+mod write;
+
+pub use install::Install;
+pub use open::Opened;
+pub use write::{Answered, Attempt, Begun};
+
+use crate::domain::{
+    names::InstanceId,
+    run::{Restored, Run},
+    terms::Terms,
+};
+use lock::LockFile;
+use rusqlite::{Connection, ErrorCode};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// The `application_id` of a ledger, `cdbb` in ASCII: `file` and SQLite's own tools show it.
+pub const APPLICATION_ID: i32 = 0x6364_6262;
+
+/// Why the ledger could not be opened, read or written. What the caller should do is [`Error::remedy`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another daemon holds the lock: end it first.
+    #[error("another daemon works on this ledger: {0} is locked")]
+    Locked(PathBuf),
+    /// The file is not ours: name another.
+    #[error("{0} is not a ledger of cdb-backupd; it was left alone")]
+    Foreign(PathBuf),
+    /// The file is of a later version: install that version, or put back the copy it left.
+    #[error("{path} is of ledger version {found}, and this program knows up to {known}; install the newer version again")]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// This user may not read or write it.
+    #[error("{path} cannot be opened by this user: {source}")]
+    NotPermitted {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file beside the ledger, or its folder.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The path leads to another file than the one that is open.
+    #[error("{0} is no longer the file that was opened")]
+    Replaced(PathBuf),
+    /// A row says what no row may say.
+    #[error("a row of the ledger is damaged: {0}")]
+    Row(String),
+    /// SQLite.
+    #[error("the ledger: {0}")]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Start nothing, say so, try again each second: the disk is full, the file is busy or read-only.
+    Hold,
+    /// Log what is pending, end, and never commit again on this connection.
+    End,
+}
+
+impl Error {
+    /// What to do about it (DESIGN §8).
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Sql(rusqlite::Error::SqliteFailure(failure, _)) => match failure.code {
+                ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ReadOnly => Remedy::Hold,
+                _ => Remedy::End,
+            },
+            _ => Remedy::End,
+        }
+    }
+}
+
+/// An open ledger, its lock, and what this process keeps of it in memory.
+#[derive(Debug)]
+pub struct Ledger {
+    conn: Connection,
+    path: Option<PathBuf>,
+    file: Option<(u64, u64)>,
+    lock: LockFile,
+    id: String,
+    restored: Restored,
+    terms: HashMap<i64, Arc<Terms>>,
+    touched: BTreeSet<InstanceId>,
+    accounts: BTreeSet<String>,
+    ripe_until: Option<i64>,
+}
+
+/// So many terms are kept in memory; beyond it they are read again.
+const TERMS_KEPT: usize = 20_000;
+
+impl Ledger {
+    /// The ledger's own id, part of every alias.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether it was put back from a copy.
+    pub fn restored(&self) -> Restored {
+        self.restored
+    }
+
+    /// Runs by number, those that exist.
+    pub fn runs(&mut self, ids: impl IntoIterator<Item = crate::domain::names::RunId>) -> Result<BTreeMap<crate::domain::names::RunId, Run>, Error> {
+        let mut runs = BTreeMap::new();
+        for id in ids {
+            let found = self.select("WHERE run_id = ?1", &[&id.0])?;
+            runs.extend(found.into_iter().map(|run| (run.id, run)));
+        }
+        Ok(runs)
+    }
+
+    /// Fails when the path leads to another file than the one that is open.
+    pub fn still_ours(&self) -> Result<(), Error> {
+        match (&self.path, self.file) {
+            (Some(path), Some(file)) if open::identity(path) != Some(file) => Err(Error::Replaced(path.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn select(&mut self, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Run>, Error> {
+        let sql = format!("SELECT {} FROM runs {rest}", row::RUN_COLUMNS);
+        let Self { conn, terms, .. } = self;
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut rows = statement.query(params)?;
+        let mut runs = Vec::new();
+        while let Some(found) = rows.next()? {
+            let terms = terms_of(conn, terms, found.get(0)?)?;
+            runs.push(row::run(found, terms)?);
+        }
+        Ok(runs)
+    }
+}
+
+fn terms_of(conn: &Connection, kept: &mut HashMap<i64, Arc<Terms>>, terms_id: i64) -> Result<Arc<Terms>, Error> {
+    if let Some(terms) = kept.get(&terms_id) {
+        return Ok(terms.clone());
+    }
+    let mut statement = conn.prepare_cached("SELECT * FROM terms WHERE terms_id = ?1")?;
+    let terms = statement.query_row([terms_id], |found| Ok(row::terms(found)))??;
+    if kept.len() >= TERMS_KEPT {
+        kept.clear();
+    }
+    Ok(kept.entry(terms_id).or_insert_with(|| Arc::new(terms)).clone())
+}

@@ -1,0 +1,136 @@
+//! What the planner sees of the ledger. Bounded, whatever the ledger holds.
+
+use super::{
+    Error, Ledger,
+    row::{instant, ms},
+};
+use crate::domain::{
+    catch_up::Cursor,
+    names::{AccountName, InstanceId, JobName},
+    plan::{View, Waiting},
+    run::{Reading, Run, due::Previous},
+};
+use chrono::{DateTime, Utc};
+use rusqlite::params;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So many pairs are admitted in one pass.
+const CURSORS: i64 = 1_024;
+/// So many due runs of an account are shown; a pass begins fewer.
+const HEADS: i64 = 16;
+/// So many rows of an account and state are shown whose time has come.
+const TIMED: i64 = 32;
+/// The rows that time, a list or a poll can move; each kind has its own share of a view.
+const LANES: [&str; 4] = [
+    "WHERE account = ?1 AND state = 'uncertain' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
+    "WHERE account = ?1 AND state = 'running' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
+    DUE_LANE,
+    "WHERE account = ?1 AND follow_until_ms IS NOT NULL AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
+];
+const DUE_LANE: &str = "WHERE account = ?1 AND state = 'due' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3";
+
+impl Ledger {
+    /// What is due at this reading, without the runs of `held` accounts.
+    pub fn view(&mut self, held: &BTreeSet<AccountName>, reading: &Reading) -> Result<View, Error> {
+        let now = reading.now.utc;
+        self.ripen(now)?;
+        let mut view = View { cursors: if reading.proof.is_some() { self.cursors(now)? } else { Vec::new() }, ..View::default() };
+        view.soonest = self.soonest_anywhere(now)?;
+        let accounts: Vec<String> = self.accounts.iter().cloned().collect();
+        for account in accounts {
+            view.soonest = earliest(view.soonest, self.soonest_of(&account, now)?);
+            if held.iter().any(|name| name.as_str() == account) {
+                continue;
+            }
+            let heads = self.select(
+                "WHERE run_id IN (SELECT run_id FROM temp.queue WHERE account = ?1 ORDER BY priority, slot_ms, start_by_ms, run_id LIMIT ?2)
+                 ORDER BY priority, slot_ms, start_by_ms, run_id",
+                &[&account, &HEADS],
+            )?;
+            view.queue.extend(heads.into_iter().map(alone));
+            for lane in LANES {
+                view.timed.extend(self.select(lane, &[&account, &ms(now), &TIMED])?.into_iter().map(alone));
+            }
+        }
+        // A held account's windows close all the same.
+        for account in held {
+            view.timed.extend(self.select(DUE_LANE, &[&account.as_str(), &ms(now), &TIMED])?.into_iter().map(alone));
+        }
+        let lease = super::row::length_ms(reading.now.mono);
+        let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT 256";
+        view.timed.extend(self.select(stray, &[&reading.process, &lease])?.into_iter().map(alone));
+        view.timed.extend(self.overlapped(now)?);
+        view.in_flight = self.in_flight()?;
+        Ok(view)
+    }
+
+    fn cursors(&mut self, now: DateTime<Utc>) -> Result<Vec<Cursor>, Error> {
+        let mut due = self.conn.prepare_cached(
+            "SELECT job, instance_id, cursor_ms FROM cursors WHERE next_slot_ms <= ?1 ORDER BY priority, next_slot_ms, job, instance_id LIMIT ?2",
+        )?;
+        let found = due.query_map(params![ms(now), CURSORS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let found = found.collect::<Result<Vec<(String, String, i64)>, _>>()?;
+        let mut taken = self.conn.prepare_cached(
+            "SELECT slot_ms, slot_last_ms FROM runs WHERE job = ?1 AND instance_id = ?2 AND trigger = 'schedule' AND slot_ms > ?3
+             UNION SELECT slot_ms, slot_last_ms FROM (SELECT slot_ms, slot_last_ms FROM runs WHERE job = ?1 AND instance_id = ?2
+               AND trigger = 'schedule' AND slot_ms <= ?3 ORDER BY slot_ms DESC LIMIT 1) WHERE slot_last_ms > ?3
+             ORDER BY 1 LIMIT 10000",
+        )?;
+        let mut cursors = Vec::with_capacity(found.len());
+        for (job, instance, at) in found {
+            let rows = taken.query_map(params![job, instance, at], |row| Ok((instant(row.get(0)?), instant(row.get(1)?))))?;
+            cursors.push(Cursor {
+                taken: rows.collect::<Result<_, _>>()?,
+                job: JobName::parse(&job).map_err(|error| Error::Row(format!("job {job}: {error}")))?,
+                instance: InstanceId::parse(&instance).map_err(|error| Error::Row(format!("instance {instance}: {error}")))?,
+                at: instant(at),
+            });
+        }
+        Ok(cursors)
+    }
+
+    /// Due runs whose previous one is open by a reading later than their `not_before`, of the instances whose rows changed.
+    fn overlapped(&mut self, now: DateTime<Utc>) -> Result<Vec<Waiting>, Error> {
+        let mut waiting = Vec::new();
+        for instance in std::mem::take(&mut self.touched) {
+            let runs = self.select(
+                "AS r WHERE r.instance_id = ?1 AND r.state = 'due' AND r.generation = 1 AND r.attempts = 0 AND r.trigger = 'schedule'
+                   AND r.due_at_ms <= ?2 AND EXISTS (SELECT 1 FROM runs p WHERE p.instance_id = r.instance_id AND p.job = r.job
+                     AND p.state IN ('calling', 'uncertain', 'running') AND p.slot_ms < r.slot_ms AND p.read_at_ms > r.not_before_ms) LIMIT 64",
+                &[&instance.as_str(), &ms(now)],
+            )?;
+            waiting.extend(runs.into_iter().map(|run| Waiting { run, previous: Some(Previous { read_at: Some(now) }) }));
+        }
+        Ok(waiting)
+    }
+
+    fn in_flight(&self) -> Result<BTreeMap<AccountName, u32>, Error> {
+        let mut count =
+            self.conn.prepare_cached("SELECT account, count(*) FROM runs WHERE state IN ('calling', 'uncertain', 'running') GROUP BY account")?;
+        let counts = count.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, u32)>, _>>()?;
+        Ok(counts.into_iter().filter_map(|(account, count)| Some((AccountName::parse(&account).ok()?, count))).collect())
+    }
+
+    fn soonest_of(&self, account: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
+        let mut next = self.conn.prepare_cached("SELECT min(next_at_ms) FROM runs WHERE account = ?1 AND next_at_ms > ?2")?;
+        let at: Option<i64> = next.query_row(params![account, ms(now)], |row| row.get(0))?;
+        Ok(at.map(instant))
+    }
+
+    fn soonest_anywhere(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
+        let ask = |sql: &str| -> Result<Option<DateTime<Utc>>, Error> {
+            let at: Option<i64> = self.conn.prepare_cached(sql)?.query_row([ms(now)], |row| row.get(0))?;
+            Ok(at.map(instant))
+        };
+        let ripe = ask("SELECT min(due_at_ms) FROM runs WHERE state = 'due' AND due_at_ms > ?1")?;
+        Ok(earliest(ripe, ask("SELECT min(next_slot_ms) FROM cursors WHERE next_slot_ms > ?1")?))
+    }
+}
+
+fn alone(run: Run) -> Waiting {
+    Waiting { run, previous: None }
+}
+
+fn earliest(a: Option<DateTime<Utc>>, b: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    [a, b].into_iter().flatten().min()
+}

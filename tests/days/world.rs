@@ -1,0 +1,404 @@
+//! A simulated world: one cloud with a true clock, one daemon with a clock of its own, time that jumps.
+
+use cdb_backupd::{
+    clock::{Clock, Wake},
+    cloud::{Access, Call, Caller, CdbApi, Create, List, Page, Reply},
+    daemon::{self, Loaded, Outside},
+    domain::{
+        names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region},
+        now::Now,
+        policy::{Account, CatchUp, HistoryBounds, Instance, Job, Listen, Method, Overlap, Policy, Poll, Retry},
+        schedule::Schedule,
+    },
+    ledger::Ledger,
+    sim::{
+        audit::Audit,
+        door::Cloud,
+        settings::{Settings, SimInstance},
+    },
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    future::Future,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
+
+/// True time: tokio's paused clock on top of a fixed instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrueClock {
+    start: Instant,
+    utc: DateTime<Utc>,
+}
+
+impl TrueClock {
+    pub(crate) fn at(utc: DateTime<Utc>) -> Self {
+        Self { start: Instant::now(), utc }
+    }
+
+    pub(crate) fn utc(&self) -> DateTime<Utc> {
+        self.utc + TimeDelta::from_std(self.start.elapsed()).unwrap()
+    }
+}
+
+impl Clock for TrueClock {
+    fn now(&self) -> Now {
+        Now { utc: self.utc(), mono: self.start.elapsed() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "simulated time")]
+    async fn sleep(&self, d: Duration) {
+        tokio::time::sleep(d).await;
+    }
+}
+
+/// The daemon's clock: true time and an offset that steps when the test says so.
+#[derive(Clone, Debug)]
+pub(crate) struct DaemonClock {
+    truth: TrueClock,
+    born: Instant,
+    offset: Arc<Mutex<TimeDelta>>,
+    stepped: Arc<Notify>,
+}
+
+impl DaemonClock {
+    fn born_now(truth: TrueClock, offset: Arc<Mutex<TimeDelta>>, stepped: Arc<Notify>) -> Self {
+        Self { truth, born: Instant::now(), offset, stepped }
+    }
+}
+
+impl Clock for DaemonClock {
+    fn now(&self) -> Now {
+        Now { utc: self.truth.utc() + *self.offset.lock().unwrap(), mono: self.born.elapsed() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "simulated time")]
+    async fn sleep(&self, d: Duration) {
+        tokio::time::sleep(d).await;
+    }
+
+    /// No slices: a step of the clock wakes the sleeper, so that a simulated day is not 86,400 wake-ups.
+    async fn sleep_until(&self, wake: Wake) {
+        while let Some(rest) = wake.rest(self.now()) {
+            tokio::select! {
+                biased;
+                () = self.stepped.notified() => return,
+                () = self.sleep(rest.min(Duration::from_secs(86_400))) => {}
+            }
+        }
+    }
+}
+
+/// The cloud as the daemon's API, held loosely so that the world keeps the other handle.
+pub(crate) type Api = Cloud<TrueClock>;
+
+/// How a stretch of the daemon's life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// SIGTERM.
+    Stop,
+    /// SIGKILL.
+    Kill,
+}
+
+pub(crate) struct World {
+    pub(crate) truth: TrueClock,
+    pub(crate) cloud: Api,
+    pub(crate) policy: Policy,
+    pub(crate) folder: tempfile::TempDir,
+    offset: Arc<Mutex<TimeDelta>>,
+    stepped: Arc<Notify>,
+    processes: RefCell<i64>,
+}
+
+impl World {
+    pub(crate) fn new(start: &str, settings: Settings, policy: Policy) -> Self {
+        let truth = TrueClock::at(start.parse().unwrap());
+        let cloud = Cloud::new(settings, truth);
+        // A commit costs nothing in memory; where there is no such folder the tests are only slower.
+        let shm = Path::new("/dev/shm");
+        let folder = if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() };
+        Self { truth, cloud, policy, folder, offset: Arc::default(), stepped: Arc::default(), processes: RefCell::new(100) }
+    }
+
+    pub(crate) fn ledger_path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    /// Steps the daemon's wall clock.
+    pub(crate) fn step_clock(&self, by: TimeDelta) {
+        *self.offset.lock().unwrap() += by;
+        self.stepped.notify_waiters();
+        self.stepped.notify_one();
+    }
+
+    /// Opens the ledger as a daemon does.
+    pub(crate) fn open(&self) -> Ledger {
+        let now = self.truth.utc();
+        Ledger::open(&self.ledger_path(), "world", now).unwrap().ledger
+    }
+
+    /// Lets the daemon live while `life` goes on, then ends it.
+    pub(crate) async fn live(&self, life: impl Future<Output = ()>, end: End) {
+        self.live_with(self.cloud.clone(), life, end).await;
+    }
+
+    /// As `live`, through another API.
+    pub(crate) async fn live_with<A: CdbApi>(&self, api: A, life: impl Future<Output = ()>, end: End) {
+        let process = {
+            let mut processes = self.processes.borrow_mut();
+            *processes += 1;
+            *processes
+        };
+        let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
+        let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
+        let outside = Outside { clock, api, ring: Arc::default(), process };
+        let ledger = self.open();
+        match end {
+            End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
+            End::Kill => {
+                let forever = std::future::pending();
+                tokio::select! {
+                    biased;
+                    () = life => {}
+                    ended = daemon::run(outside, ledger, loaded, forever) => ended.unwrap(),
+                }
+            }
+        }
+    }
+
+    /// Sleeps true time.
+    pub(crate) async fn pass(&self, d: Duration) {
+        self.truth.sleep(d).await;
+    }
+
+    /// Lives for so long, then ends so.
+    pub(crate) async fn live_for(&self, d: Duration, end: End) {
+        self.live(self.pass(d), end).await;
+    }
+
+    /// Every row of the ledger, oldest slot first.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let conn = rusqlite::Connection::open(self.ledger_path()).unwrap();
+        let mut all = conn
+            .prepare(
+                "SELECT run_id, job, instance_id, slot_ms, slot_last_ms, slots, state, generation, attempts, coalesce(reason, ''), coalesce(why, ''),
+                   coalesce(backup_id, 0), late, alias, trigger, coalesce(first_outcome, '') FROM runs ORDER BY slot_ms, job, instance_id",
+            )
+            .unwrap();
+        let rows = all.query_map([], |row| {
+            Ok(Row {
+                run: row.get(0)?,
+                job: row.get(1)?,
+                instance: row.get(2)?,
+                slot: DateTime::from_timestamp_millis(row.get(3)?).unwrap(),
+                slot_last: DateTime::from_timestamp_millis(row.get(4)?).unwrap(),
+                slots: row.get(5)?,
+                state: row.get(6)?,
+                generation: row.get(7)?,
+                attempts: row.get(8)?,
+                reason: row.get(9)?,
+                why: row.get(10)?,
+                backup: row.get(11)?,
+                late: row.get(12)?,
+                alias: row.get(13)?,
+                trigger: row.get(14)?,
+                first_outcome: row.get(15)?,
+            })
+        });
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    pub(crate) fn audit(&self) -> Audit {
+        self.cloud.audit()
+    }
+
+    /// The promise, checked from outside: rows against slots, and the ledger against the cloud.
+    ///
+    /// `open_ok` tells which rows may be open still; `from` is when the policy came into force.
+    pub(crate) fn check(&self, from: DateTime<Utc>) {
+        let rows = self.rows();
+        let now = self.truth.utc();
+        for job in &self.policy.jobs {
+            for instance in &job.instances {
+                let mine: Vec<&Row> = rows
+                    .iter()
+                    .filter(|row| row.job == job.name.as_str() && row.instance == instance.id.as_str() && row.trigger == "schedule")
+                    .collect();
+                for slot in job.schedule.slots_between(from + TimeDelta::minutes(2), now - TimeDelta::minutes(2)) {
+                    let over: Vec<_> = mine.iter().filter(|row| row.slot <= slot && slot <= row.slot_last).collect();
+                    assert_eq!(over.len(), 1, "slot {slot} of {} on {} is covered by {over:#?}", job.name, instance.id);
+                    let row = over[0];
+                    let window = job.spread + job.start_within + job.complete_within;
+                    let closes_by = slot + TimeDelta::from_std(window).unwrap() + TimeDelta::hours(1);
+                    assert!(row.is_final() || now < closes_by, "an old slot is still open: {row:#?}");
+                }
+            }
+        }
+        let audit = self.audit();
+        assert_eq!(audit.doubled, [], "two backups that did not fail, {}", self.story());
+        assert!(audit.peak_creates() <= 5, "{} creates in one second", audit.peak_creates());
+        let known = self.known_backups();
+        for backup in audit.backups.iter().filter(|backup| !backup.alias.is_empty()) {
+            let row = rows.iter().find(|row| backup.alias == row.alias || backup.alias.starts_with(&format!("{}.", row.alias)));
+            let row = row.unwrap_or_else(|| panic!("a backup of ours has no row: {backup:#?}"));
+            let known = known.contains(&(backup.instance.clone(), backup.id.0));
+            assert!(
+                known || !row.is_final() || row.state == "unknown" || backup.deleted,
+                "a backup that the ledger does not know: {backup:#?} {row:#?}"
+            );
+        }
+        for row in rows.iter().filter(|row| row.state == "succeeded") {
+            let good = audit.backups.iter().any(|backup| backup.id.0 == row.backup && !backup.fails && backup.instance == row.instance);
+            assert!(good, "a run succeeded without a good backup: {row:#?}");
+        }
+    }
+
+    fn known_backups(&self) -> std::collections::BTreeSet<(String, i64)> {
+        let conn = rusqlite::Connection::open(self.ledger_path()).unwrap();
+        let mut all = conn.prepare("SELECT instance_id, backup_id FROM backups").unwrap();
+        all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Everything that happened, for a failing assertion.
+    pub(crate) fn story(&self) -> String {
+        let rows: Vec<String> = self.rows().iter().map(|row| format!("{row:?}")).collect();
+        format!("rows:\n{}\ncloud:\n{}", rows.join("\n"), self.audit().timeline())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) run: i64,
+    pub(crate) job: String,
+    pub(crate) instance: String,
+    pub(crate) slot: DateTime<Utc>,
+    pub(crate) slot_last: DateTime<Utc>,
+    pub(crate) slots: i64,
+    pub(crate) state: String,
+    pub(crate) generation: i64,
+    pub(crate) attempts: i64,
+    pub(crate) reason: String,
+    pub(crate) why: String,
+    pub(crate) backup: i64,
+    pub(crate) late: i64,
+    pub(crate) alias: String,
+    pub(crate) trigger: String,
+    pub(crate) first_outcome: String,
+}
+
+impl Row {
+    pub(crate) fn is_final(&self) -> bool {
+        !matches!(self.state.as_str(), "due" | "calling" | "uncertain" | "running")
+    }
+}
+
+fn hash(policy: &Policy) -> String {
+    let jobs = policy.jobs.iter().map(|job| format!("{}{:?}{}", job.name, job.schedule, job.instances.len()));
+    jobs.collect::<Vec<_>>().join("|")
+}
+
+/// Instances `cdb-sim00001` and on.
+pub(crate) fn ids(n: usize) -> Vec<String> {
+    (1..=n).map(|i| format!("cdb-sim{i:05}")).collect()
+}
+
+pub(crate) fn sim_instances(n: usize) -> Vec<SimInstance> {
+    ids(n).iter().map(|id| SimInstance::plain(id)).collect()
+}
+
+/// A policy of one account, `n` instances and no job.
+pub(crate) fn policy(n: usize) -> Policy {
+    let account = Account {
+        name: AccountName::parse("main").unwrap(),
+        endpoint: Endpoint::parse(Endpoint::DEFAULT).unwrap(),
+        credentials: CredentialSource::Env { prefix: "TENCENTCLOUD".into() },
+        calls_per_second: 5.0,
+        max_running: None,
+        absence_window: Duration::from_secs(540),
+        list_offset_s: 8 * 3600,
+    };
+    let instance = |id: &String| {
+        let id = InstanceId::parse(id).unwrap();
+        Arc::new(Instance {
+            name: InstanceName::from(&id),
+            id,
+            account: account.name.clone(),
+            region: Region::parse("ap-guangzhou").unwrap(),
+            tags: BTreeMap::new(),
+        })
+    };
+    Policy {
+        ledger: None,
+        listen: Listen::Off,
+        history: HistoryBounds { max_age: Duration::from_secs(400 * 86_400), max_runs: 10_000_000 },
+        instances: ids(n).iter().map(instance).collect(),
+        accounts: vec![Arc::new(account)],
+        jobs: Vec::new(),
+        blackouts: Vec::new(),
+    }
+}
+
+/// A physical job on every instance, with the defaults of the design.
+pub(crate) fn job(policy: &Policy, name: &str, schedule: &str) -> Job {
+    Job {
+        name: JobName::parse(name).unwrap(),
+        schedule: Schedule::parse(schedule, "Asia/Shanghai").unwrap(),
+        spread: Duration::ZERO,
+        instances: policy.instances.clone(),
+        method: Method::Physical { encrypted: None },
+        start_within: Duration::from_secs(2 * 3600),
+        complete_within: Duration::from_secs(12 * 3600),
+        catch_up: CatchUp::Latest { within: Duration::from_secs(2 * 3600) },
+        overlap: Overlap::Skip,
+        priority: 5,
+        retry: Retry { after_failed: 1, max_attempts: None, initial_backoff: Duration::from_secs(2), max_backoff: Duration::from_secs(600) },
+        poll: Poll { initial: Duration::from_secs(15), max: Duration::from_secs(300) },
+        max_age: None,
+        suspend: false,
+        blackouts: Vec::new(),
+    }
+}
+
+/// Runs a test in simulated time.
+pub(crate) fn simulated<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(future)
+}
+
+/// An API that hands everything on; for tests that stand between daemon and cloud.
+#[derive(Clone)]
+pub(crate) struct Between<F> {
+    pub(crate) api: Api,
+    pub(crate) create: F,
+}
+
+impl<F, R> CdbApi for Between<F>
+where
+    F: Fn(Api, Create) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Reply<BackupId>> + Send,
+{
+    fn create_backup(&self, create: Create) -> impl Future<Output = Reply<BackupId>> + Send {
+        (self.create)(self.api.clone(), create)
+    }
+
+    fn describe_backups(&self, list: List) -> impl Future<Output = Reply<Page>> + Send {
+        self.api.describe_backups(list)
+    }
+
+    fn caller(&self, access: &Access) -> Option<Caller> {
+        self.api.caller(access)
+    }
+
+    fn reread_credentials(&self, access: &Access) {
+        self.api.reread_credentials(access);
+    }
+}
+
+/// What a test may change in a call on its way.
+pub(crate) fn call_of(create: &mut Create) -> &mut Call {
+    &mut create.call
+}

@@ -1,0 +1,82 @@
+//! Which runs are shown.
+
+use crate::books::{Books, at, put};
+use cdb_backupd::{
+    cli::{history::Output, moment::Moment},
+    ledger::report::{Filter, Selectors},
+};
+use rusqlite::types::Value;
+
+fn runs(books: &Books, filter: Filter) -> Vec<i64> {
+    let whole: serde_json::Value = serde_json::from_str(&books.history(filter, Output::Json)).unwrap();
+    whole["items"].as_array().unwrap().iter().map(|item| item["run_id"].as_i64().unwrap()).collect()
+}
+
+fn selected(books: &Books, selectors: Selectors) -> Vec<i64> {
+    runs(books, Filter { selectors, ..Filter::default() })
+}
+
+fn names(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+#[test]
+fn the_newest_slot_comes_first_and_the_newest_row_among_equals() {
+    let books = Books::full();
+    put(books.conn(), 13, &[("run_id", 99.into()), ("instance_id", Value::Text("cdb-aaaa0002".into()))]);
+    assert_eq!(runs(&books, Filter::default()), [15, 99, 14, 13, 12, 11, 10, 9, 8, 5, 4, 3, 2, 1]);
+    assert_eq!(runs(&books, Filter { limit: 2, ..Filter::default() }), [15, 99]);
+}
+
+#[test]
+fn selectors_of_one_kind_are_alternatives_and_of_several_kinds_all_hold() {
+    let books = Books::full();
+    assert_eq!(selected(&books, Selectors { jobs: names(&["pay-hourly", "by-hand"]), ..Selectors::default() }), [15, 13, 3]);
+    assert_eq!(selected(&books, Selectors { jobs: names(&["pay-hourly"]), accounts: names(&["main"]), ..Selectors::default() }), [] as [i64; 0]);
+    assert_eq!(selected(&books, Selectors { accounts: names(&["pay"]), ..Selectors::default() }), [13, 3]);
+    assert_eq!(selected(&books, Selectors { regions: names(&["ap-shanghai"]), ..Selectors::default() }), [13, 3]);
+}
+
+#[test]
+fn an_instance_is_found_by_name_and_by_id() {
+    let books = Books::full();
+    assert_eq!(selected(&books, Selectors { instances: names(&["pay"]), ..Selectors::default() }), [13, 3]);
+    assert_eq!(selected(&books, Selectors { instances: names(&["cdb-aaaa0001"]), ..Selectors::default() }), [13, 3]);
+    assert_eq!(selected(&books, Selectors { instances: names(&["nobody' OR 1=1 --"]), ..Selectors::default() }), [] as [i64; 0]);
+}
+
+#[test]
+fn several_tags_must_all_match_and_several_values_of_one_are_alternatives() {
+    let books = Books::full();
+    let tags = |pairs: &[(&str, &str)]| Selectors { tags: pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(), ..Selectors::default() };
+    assert_eq!(selected(&books, tags(&[("env", "test")])), [13, 3]);
+    assert_eq!(selected(&books, tags(&[("env", "test"), ("env", "prod")])).len(), 13);
+    assert_eq!(selected(&books, tags(&[("env", "test"), ("tier", "gold")])), [] as [i64; 0]);
+}
+
+#[test]
+fn states_and_not_ok_narrow_the_list() {
+    let books = Books::full();
+    assert_eq!(runs(&books, Filter { states: names(&["due", "running"]), ..Filter::default() }), [14, 12]);
+    assert_eq!(runs(&books, Filter { not_ok: true, ..Filter::default() }), [11, 10, 9, 8, 5, 4, 3]);
+}
+
+#[test]
+fn since_is_kept_and_until_is_not() {
+    let books = Books::full();
+    let filter = Filter { since: Some(at("2026-11-23T20:30:00Z")), until: Some(at("2026-11-23T22:30:00Z")), ..Filter::default() };
+    assert_eq!(runs(&books, filter), [4, 3]);
+}
+
+#[test]
+fn a_time_looks_back() {
+    let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
+    let now = at("2026-11-24T01:00:00Z");
+    let back = |text: &str| text.parse::<Moment>().unwrap().back(now, &zone).unwrap();
+    assert_eq!(back("2h"), at("2026-11-23T23:00:00Z"));
+    assert_eq!(back("yesterday"), at("2026-11-22T16:00:00Z"));
+    assert_eq!(back("08:59"), at("2026-11-24T00:59:00Z"));
+    assert_eq!(back("09:01"), at("2026-11-23T01:01:00Z"));
+    assert_eq!(back("2026-11-24T02:30:00+08:00"), at("2026-11-23T18:30:00Z"));
+    assert!("soon".parse::<Moment>().is_err() && "25:00".parse::<Moment>().is_err());
+}
