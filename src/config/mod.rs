@@ -18,7 +18,6 @@ mod raw;
 mod redact;
 mod structure;
 mod warn;
-mod warn_schedule;
 
 pub use cadence::Cadence;
 pub use fault::{Fault, Level, MAX_FAULTS};
