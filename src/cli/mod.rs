@@ -5,6 +5,7 @@
 
 pub mod check;
 mod effective;
+pub mod demo;
 pub mod exit;
 pub mod history;
 pub mod moment;
@@ -76,6 +77,8 @@ pub enum Command {
     History(reading::History),
     /// Show one run: its attempts, its backups, and what happens next
     Show(reading::Show),
+    /// Watch it work against a simulated cloud, for under a minute
+    Demo(demo::Demo),
     /// Run a simulated cloud on a loopback address, to try a policy by hand
     Sim(sim::SimArgs),
 }
@@ -88,6 +91,7 @@ impl Command {
             Self::Check(check) => check.run(globals, now),
             Self::History(history) => history.run(globals, now),
             Self::Show(show) => show.run(globals, now),
+            Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
                 runtime.block_on(sim::run(args)).map(|()| Exit::Ok)
@@ -99,7 +103,7 @@ impl Command {
     fn has_rows(&self) -> bool {
         match self {
             Self::History(_) => true,
-            Self::Run(_) | Self::Check(_) | Self::Show(_) | Self::Sim(_) => false,
+            Self::Run(_) | Self::Check(_) | Self::Show(_) | Self::Demo(_) | Self::Sim(_) => false,
         }
     }
 }

@@ -98,6 +98,7 @@ CREATE TABLE runs (
   CHECK (late = 0 OR state = 'succeeded'),
   UNIQUE (job, instance_id, slot_ms, trigger, request)
 );
+CREATE INDEX runs_ranges ON runs (job, instance_id, slot_ms) WHERE slots > 1;
 CREATE INDEX runs_by_slot ON runs (slot_ms);
 CREATE INDEX runs_due ON runs (instance_id, priority, slot_ms, start_by_ms, run_id) WHERE state = 'due';
 CREATE INDEX runs_ripe ON runs (due_at_ms) WHERE state = 'due';
@@ -119,10 +120,11 @@ END;
 
 CREATE TRIGGER a_missed_slot_has_no_row_of_its_own
 BEFORE INSERT ON runs
-WHEN NEW.trigger = 'schedule' AND EXISTS (
-  SELECT 1 FROM runs
-  WHERE job = NEW.job AND instance_id = NEW.instance_id AND trigger = 'schedule'
-    AND slot_ms <= NEW.slot_last_ms AND slot_last_ms >= NEW.slot_ms AND (slots > 1 OR NEW.slots > 1))
+WHEN NEW.trigger = 'schedule' AND (
+  EXISTS (SELECT 1 FROM runs WHERE job = NEW.job AND instance_id = NEW.instance_id AND slots > 1
+    AND slot_ms <= NEW.slot_last_ms AND slot_last_ms >= NEW.slot_ms)
+  OR (NEW.slots > 1 AND EXISTS (SELECT 1 FROM runs WHERE job = NEW.job AND instance_id = NEW.instance_id AND trigger = 'schedule'
+    AND slot_ms BETWEEN NEW.slot_ms AND NEW.slot_last_ms)))
 BEGIN
   SELECT RAISE(IGNORE);
 END;

@@ -243,7 +243,8 @@ fn create_answer(tx: &Transaction<'_>, attempt: i64, answer: &Attempt, id: Optio
         answer.request_id,
         id,
     ])?;
-    tx.prepare_cached("UPDATE runs SET last_request_id = ?2 WHERE run_id = ?1")?.execute(params![run.id.0, answer.request_id])?;
+    tx.prepare_cached("UPDATE runs SET last_request_id = coalesce(?2, last_request_id) WHERE run_id = ?1")?
+        .execute(params![run.id.0, answer.request_id])?;
     Ok(())
 }
 

@@ -65,6 +65,11 @@ impl<C: Clock> Cloud<C> {
         self.core.with(|_, moment| moment.wall)
     }
 
+    /// What there is to back up.
+    pub fn instances(&self) -> Vec<super::settings::SimInstance> {
+        self.core.with(|state, _| state.settings.instances.clone())
+    }
+
     /// Steps its clock away from true time, besides the skew of its settings.
     pub fn set_skew(&self, skew: TimeDelta) {
         self.core.with(|state, _| state.extra_skew = skew);

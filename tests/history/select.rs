@@ -2,7 +2,7 @@
 
 use crate::books::{Books, at, put};
 use cdb_backupd::{
-    cli::{history::Output, moment::Moment},
+    cli::history::Output,
     ledger::report::{Filter, Selectors},
 };
 use rusqlite::types::Value;
@@ -66,17 +66,4 @@ fn since_is_kept_and_until_is_not() {
     let books = Books::full();
     let filter = Filter { since: Some(at("2026-11-23T20:30:00Z")), until: Some(at("2026-11-23T22:30:00Z")), ..Filter::default() };
     assert_eq!(runs(&books, filter), [4, 3]);
-}
-
-#[test]
-fn a_time_looks_back() {
-    let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    let now = at("2026-11-24T01:00:00Z");
-    let back = |text: &str| text.parse::<Moment>().unwrap().back(now, &zone).unwrap();
-    assert_eq!(back("2h"), at("2026-11-23T23:00:00Z"));
-    assert_eq!(back("yesterday"), at("2026-11-22T16:00:00Z"));
-    assert_eq!(back("08:59"), at("2026-11-24T00:59:00Z"));
-    assert_eq!(back("09:01"), at("2026-11-23T01:01:00Z"));
-    assert_eq!(back("2026-11-24T02:30:00+08:00"), at("2026-11-23T18:30:00Z"));
-    assert!("soon".parse::<Moment>().is_err() && "25:00".parse::<Moment>().is_err());
 }

@@ -1,0 +1,19 @@
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+RUN cargo build --release --locked
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/* \
+ && groupadd --gid 7306 cdb-backupd \
+ && useradd --uid 7306 --gid 7306 --no-create-home --home-dir /var/lib/cdb-backupd --shell /usr/sbin/nologin cdb-backupd \
+ && install --directory --owner=cdb-backupd --group=cdb-backupd --mode=0750 /var/lib/cdb-backupd
+COPY --from=build /src/target/release/cdb-backupd /usr/bin/cdb-backupd
+USER cdb-backupd
+VOLUME /var/lib/cdb-backupd
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/bin/cdb-backupd"]
+CMD ["run", "--config", "/etc/cdb-backupd/policy.yaml"]

@@ -1,0 +1,216 @@
+//! `cdb-backupd demo`: the real daemon against a simulated cloud over loopback, in real time, for under a minute; then the audit.
+//!
+//! The daemon is this same program, started as `run` in a process of its own. With `--crash` it is killed again and again, and the audit has to
+//! hold all the same.
+
+mod audit;
+mod policy;
+
+use super::{Globals, exit::Exit, output};
+use crate::{
+    clock::{Clock, SystemClock},
+    ledger::report::{Filter, Item, Reader},
+    sim::{
+        Cloud,
+        http::HttpDoor,
+        script::Faults,
+        settings::{Edition, Settings, SimAccount, SimInstance},
+    },
+};
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// What befalls the demo's calls when nobody says otherwise.
+const FAULTS: &str = "create#1@cdb-sim00001:lost_after_act,create#1@cdb-sim00002:http_error_after_act,create#1@cdb-sim00003:throttle_burst=2s,\
+     create#1@cdb-sim00004:backup_fails,create#1@cdb-sim00005:gateway_502,create#1@cdb-sim00006:reset_mid_body,create#1@cdb-sim00007:busy=4s,\
+     create#2@cdb-sim00001:lost_before_act,create#2@cdb-sim00008:busy_after_act,create#1@cdb-sim00009:unknown_code_after_act,list_throttled:0.05";
+/// The demo ends by itself, whatever happens.
+const LONGEST: Duration = Duration::from_secs(58);
+/// How often the ledger is looked at.
+const GLANCE: Duration = Duration::from_millis(250);
+/// How often `--crash` kills.
+const KILLS: [Duration; 6] = [
+    Duration::from_millis(3_300),
+    Duration::from_millis(1_150),
+    Duration::from_millis(2_050),
+    Duration::from_millis(900),
+    Duration::from_millis(2_700),
+    Duration::from_millis(1_400),
+];
+
+/// Watch it work: a simulated cloud that refuses, throttles, hangs and loses replies, the real daemon, and an audit
+#[derive(Clone, Debug, clap::Args)]
+pub struct Demo {
+    /// The same seed makes the same cloud
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many instances there are
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=40))]
+    instances: u16,
+    /// What goes wrong, in the words of `cdb-backupd sim --faults help`
+    #[arg(long, value_name = "FAULTS", default_value = FAULTS, hide_default_value = true)]
+    faults: Faults,
+    /// Kill the daemon with SIGKILL several times in mid-work
+    #[arg(long)]
+    crash: bool,
+}
+
+/// The daemon's process, and all that a new one needs.
+struct Daemon {
+    program: PathBuf,
+    policy: PathBuf,
+    log: PathBuf,
+    account: SimAccount,
+    child: Child,
+}
+
+impl Demo {
+    /// Runs the demo; ends well only if the audit holds.
+    pub fn run(self, _globals: &Globals) -> anyhow::Result<Exit> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
+        let exit = runtime.block_on(self.play());
+        runtime.shutdown_background();
+        exit
+    }
+
+    async fn play(self) -> anyhow::Result<Exit> {
+        let clock = SystemClock::new();
+        let account = SimAccount::example();
+        let cloud = Cloud::new(self.settings(), clock);
+        let door = HttpDoor::open(cloud.clone(), "127.0.0.1:0".parse()?).await.context("open the simulated cloud")?;
+        let folder = std::env::temp_dir().join(format!("cdb-backupd-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let (policy, ledger) = (folder.join("policy.yaml"), folder.join("ledger.db"));
+        let begins = clock.now().utc;
+        let text = policy::text(door.address(), &ledger, &cloud.instances(), begins);
+        std::fs::write(&policy, &text).context("write the demo's policy")?;
+        output::print(&format!(
+            "A simulated cloud with {} instances listens on {}; the daemon works on {} in real time.\n\n",
+            self.instances,
+            door.address(),
+            policy.display()
+        ))?;
+        let mut daemon = Daemon::start(&policy, &folder.join("daemon.log"), account)?;
+        let kills = self.watch(&clock, &ledger, &mut daemon).await?;
+        let ended_well = daemon.stop(&clock).await?;
+        let audit = audit::Audit::of(&cloud.audit(), &ledger, policy::slots(&text, begins)?)?;
+        output::print(&audit.report(kills, ended_well, &folder))?;
+        Ok(if audit.holds() && ended_well { Exit::Ok } else { Exit::NotAllGood })
+    }
+
+    fn settings(&self) -> Settings {
+        let instance = |n: u16| {
+            let mut instance = SimInstance::plain(&format!("cdb-sim{n:05}"));
+            instance.region = if n.is_multiple_of(2) { "ap-shanghai" } else { "ap-guangzhou" }.into();
+            instance.edition = if n.is_multiple_of(5) { Edition::CloudDisk } else { Edition::LocalDisk };
+            instance
+        };
+        let mut settings = Settings::quiet(self.seed, (1..=self.instances).map(instance).collect());
+        settings.faults = self.faults.clone();
+        settings.durations = Duration::from_millis(1_500)..=Duration::from_secs(4);
+        settings.list_lag = Duration::ZERO..=Duration::from_millis(900);
+        settings
+    }
+
+    /// Shows what changes until every run is final; kills the daemon now and then when that is asked for. Returns how often.
+    async fn watch(&self, clock: &SystemClock, ledger: &Path, daemon: &mut Daemon) -> anyhow::Result<usize> {
+        let start = clock.now().mono;
+        let mut shown = BTreeMap::new();
+        let mut kills = KILLS.iter();
+        let mut next_kill = kills.next().filter(|_| self.crash).map(|wait| start + *wait);
+        let mut killed = 0;
+        loop {
+            clock.sleep(GLANCE).await;
+            let now = clock.now().mono;
+            if next_kill.is_some_and(|at| now >= at) {
+                daemon.kill_and_restart()?;
+                killed += 1;
+                output::print(&format!("{:>5.1} s  SIGKILL; the daemon is started again\n", (now - start).as_secs_f64()))?;
+                next_kill = kills.next().map(|wait| now + *wait);
+            }
+            let items = items(ledger).unwrap_or_default();
+            for item in &items {
+                if shown.insert(item.run_id, item.state.clone()).as_ref() != Some(&item.state) {
+                    output::print(&line(item, now - start))?;
+                }
+            }
+            let settled = now - start > Duration::from_secs(policy::LAST_SLOT_S + 4) && items.iter().all(|item| audit::is_final(&item.state));
+            if (settled && next_kill.is_none()) || now - start > LONGEST {
+                return Ok(killed);
+            }
+        }
+    }
+}
+
+impl Daemon {
+    fn start(policy: &Path, log: &Path, account: SimAccount) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("find this program")?;
+        let child = spawn(&program, policy, log, &account)?;
+        Ok(Self { program, policy: policy.into(), log: log.into(), account, child })
+    }
+
+    fn kill_and_restart(&mut self) -> anyhow::Result<()> {
+        self.child.kill().context("kill the daemon")?;
+        self.child.wait().context("wait for the daemon")?;
+        self.child = spawn(&self.program, &self.policy, &self.log, &self.account)?;
+        Ok(())
+    }
+
+    /// SIGTERM; whether it ended with 0 within its grace.
+    async fn stop(&mut self, clock: &SystemClock) -> anyhow::Result<bool> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM).context("stop the daemon")?;
+        }
+        for _ in 0..50 {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.success());
+            }
+            clock.sleep(Duration::from_millis(200)).await;
+        }
+        self.child.kill()?;
+        Ok(false)
+    }
+}
+
+impl Drop for Daemon {
+    /// Whatever ends the demo, no daemon stays behind.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn spawn(program: &Path, policy: &Path, log: &Path, account: &SimAccount) -> anyhow::Result<Child> {
+    let log = File::options().create(true).append(true).open(log).context("open the daemon's log")?;
+    let mut command = Command::new(program);
+    command.arg("run").arg("--config").arg(policy).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.env("TENCENTCLOUD_SECRET_ID", &account.secret_id).env("TENCENTCLOUD_SECRET_KEY", &account.secret_key);
+    command.env_remove("CDB_BACKUPD_LEDGER").spawn().context("start the daemon")
+}
+
+/// Every run of the ledger, oldest first; none while it is being made.
+fn items(ledger: &Path) -> anyhow::Result<Vec<Item>> {
+    let mut items = Vec::new();
+    if let Some(reader) = Reader::open(ledger)? {
+        let filter = Filter { limit: 10_000, ..Filter::default() };
+        reader.history::<crate::ledger::Error>(&filter, |item| {
+            items.push(item);
+            Ok(())
+        })?;
+    }
+    items.reverse();
+    Ok(items)
+}
+
+fn line(item: &Item, at: Duration) -> String {
+    let id = item.backup_id.map(|id| format!(" {id}")).unwrap_or_default();
+    let code = item.last_code.as_deref().filter(|_| !matches!(item.state.as_str(), "succeeded" | "running")).unwrap_or_default();
+    format!("{:>5.1} s  {:<16} {:<13} {:<10}{id} {code}\n", at.as_secs_f64(), item.job, item.instance_id, item.state)
+}
