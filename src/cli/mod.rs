@@ -4,6 +4,7 @@
 //! and a `run`, and one arm in [`Command`] and in [`Command::run`].
 
 pub mod check;
+mod effective;
 pub mod demo;
 pub mod exit;
 pub mod history;

@@ -24,13 +24,12 @@ pub(super) fn text<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<&'a s
         return None;
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}');
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains(odd) => return Some(text),
         Ok(text) => {
-            let line = 1 + text.split(odd).next().unwrap_or_default().matches('\n').count();
+            let Some(odd) = first_odd(text) else { return Some(text) };
+            let line = 1 + text.get(..odd).unwrap_or_default().matches('\n').count();
             let finding = Finding::error("not-text", Spot::Line(line), format!("line {line} holds a control character, so this is no policy"));
-            findings.push(finding.hint("is it a binary file? A policy is YAML in UTF-8"));
+            findings.push(finding.hint("is it a binary file? A policy is YAML in UTF-8 with plain line ends"));
         }
         Err(e) => {
             let line = 1 + bytes.iter().take(e.valid_up_to()).filter(|b| **b == b'\n').count();
@@ -39,6 +38,15 @@ pub(super) fn text<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<&'a s
         }
     }
     None
+}
+
+/// Where the first character stands that belongs in no policy.
+///
+/// Line ends other than `\n` and `\r\n` are among them: readers of YAML do not agree on those, and then a secret might be drawn.
+fn first_odd(text: &str) -> Option<usize> {
+    let is_odd = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || matches!(c, '\u{2028}' | '\u{2029}');
+    let lone_return = text.match_indices('\r').map(|(at, _)| at).find(|at| !text.get(at + 1..).is_some_and(|rest| rest.starts_with('\n')));
+    text.find(is_odd).into_iter().chain(lone_return).min()
 }
 
 /// The first document of the text; absent when it cannot be read.

@@ -2,12 +2,13 @@
 //!
 //! Decided here: how a policy is loaded, and what a load gives. In reading order: bytes to one value ([`document`], [`structure`]), one value to
 //! shapes ([`raw`], [`decode`]), shapes to meaning ([`lower`]), what is odd about it ([`warn`]); and, only when there is something to tell, where
-//! it stands ([`place`]), what of it is shown ([`redact`]) and how it is drawn ([`fault`]). What the machine adds is in [`machine`], the only
+//! it stands ([`place`]), what of it is shown ([`redact`], [`excerpt`]) and how it is drawn ([`fault`]). What the machine adds is in [`machine`], the only
 //! place that reads environment variables.
 
 mod cadence;
 mod decode;
 mod document;
+mod excerpt;
 mod fault;
 mod lower;
 mod machine;
@@ -17,7 +18,6 @@ mod raw;
 mod redact;
 mod structure;
 mod warn;
-mod warn_schedule;
 
 pub use cadence::Cadence;
 pub use fault::{Fault, Level, MAX_FAULTS};
@@ -116,7 +116,10 @@ pub fn check_bytes(file: &str, bytes: &[u8], beside: &Path, machine: &Machine, n
         return Err(faulty(findings, file, text));
     };
     let ledger = ledger(&policy, machine);
-    let listen = listen(&policy, machine);
+    let Some(listen) = listen(&policy, machine) else {
+        let message = "CDB_BACKUPD_LISTEN must be an IP address and a port, such as `127.0.0.1:7306`, or `off`";
+        return Err(LoadError::Faulty { faults: vec![Fault::of_file(file, "bad-listen", message.to_owned(), None)], beyond: 0 });
+    };
     warn::all(&policy, &ledger, machine, now, &mut findings);
     let (warnings, _) = findings.place(file, text);
     let text_hash = hex::encode(Sha256::digest(bytes));
@@ -133,17 +136,15 @@ fn ledger(policy: &Policy, machine: &Machine) -> PathBuf {
     policy.ledger.clone().unwrap_or_else(|| default_ledger(machine))
 }
 
-fn listen(policy: &Policy, machine: &Machine) -> Option<SocketAddr> {
+/// Absent when the machine says something that is no address.
+fn listen(policy: &Policy, machine: &Machine) -> Option<Option<SocketAddr>> {
     match policy.listen {
-        Listen::Off => None,
-        Listen::On(address) => Some(address),
-        Listen::Unsaid => {
-            let said = machine.variable("CDB_BACKUPD_LISTEN");
-            if said.as_deref() == Some("off") {
-                return None;
-            }
-            said.and_then(|text| text.parse().ok()).or_else(|| Listen::DEFAULT.parse().ok())
-        }
+        Listen::Off => Some(None),
+        Listen::On(address) => Some(Some(address)),
+        Listen::Unsaid => match machine.variable("CDB_BACKUPD_LISTEN").as_deref() {
+            Some("off") => Some(None),
+            said => said.unwrap_or(Listen::DEFAULT).parse().ok().map(Some),
+        },
     }
 }
 

@@ -125,7 +125,7 @@ impl Places {
         let mut walk = Walk { places: &mut places, frames: Vec::new(), missing, last_line, secret_depth: None };
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else {
-                places.complete = false;
+                walk.places.complete = false;
                 break;
             };
             let span = Span::from(span);
@@ -133,6 +133,10 @@ impl Places {
                 break;
             }
             walk.step(&event, span);
+        }
+        if let Some((_, from)) = walk.secret_depth {
+            // Its end was not looked for.
+            places.secrets.push(Span { end_line: usize::MAX, end_column: usize::MAX, ..from });
         }
         places
     }
@@ -307,6 +311,14 @@ mod tests {
     #[test]
     fn columns_count_characters() {
         assert_eq!(place("n: { 订单: 计费, b: c }\n", Path::default().keys(&["n", "b"])), Some((1, 17)));
+    }
+
+    #[test]
+    fn a_secret_whose_end_was_not_looked_for_has_none() {
+        let text = "tokens:\n  a: x\n  b: y\n  c: z\nd: e\n";
+        let spot = Spot::Key(Path::default().keys(&["tokens", "a"]));
+        let secrets = Places::find(text, std::iter::once(&spot)).secrets;
+        assert_eq!(secrets.iter().map(|s| (s.line, s.end_line)).collect::<Vec<_>>(), [(1, usize::MAX)]);
     }
 
     #[test]

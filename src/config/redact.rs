@@ -9,13 +9,15 @@ use super::{
 
 /// What stands for what is not shown.
 pub(super) const HIDDEN: char = '…';
+/// A key that holds one of these is a secret's.
+const SECRET_WORDS: [&str; 3] = ["secret", "password", "token"];
 /// Characters of a text of the policy that a message repeats.
 const MAX_QUOTED: usize = 60;
 
 /// Whether a key's name says that its value is a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["secret", "password", "token"].iter().any(|word| key.contains(word))
+    SECRET_WORDS.iter().any(|word| key.contains(word))
 }
 
 /// Byte ranges of the words that begin with AKID, as `SecretId`s do.
@@ -72,6 +74,36 @@ pub(super) fn columns_of(line: usize, spans: &[Span]) -> Vec<(usize, usize)> {
     covered.map(|s| (if s.line < line { 1 } else { s.column }, if s.end_line > line { usize::MAX } else { s.end_column })).collect()
 }
 
+/// Byte ranges of what follows a secret's name in a line, whatever the line is part of: a comment too.
+pub(super) fn after_names(line: &str) -> Vec<std::ops::Range<usize>> {
+    let lower = line.to_ascii_lowercase();
+    let mut ranges = Vec::new();
+    let mut from = 0;
+    while let Some(name) = SECRET_WORDS.iter().filter_map(|word| lower.get(from..)?.find(word)).min() {
+        let rest = lower.get(from + name..).unwrap_or_default();
+        let end_of_name = rest.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.')).unwrap_or(rest.len());
+        let after = rest.get(end_of_name..).unwrap_or_default();
+        let value = after.trim_start_matches(['"', '\'', ' ']);
+        let Some(value) = value.strip_prefix([':', '=']).map(str::trim_start) else {
+            from += name + end_of_name.max(1);
+            continue;
+        };
+        let start = line.len() - value.len();
+        let length = match value.chars().next() {
+            Some(quote @ ('"' | '\'')) => value.get(1..).and_then(|v| v.find(quote)).map_or(value.len(), |end| end + 2),
+            // A list or a map is hidden with the values in it, by their own names or by the place of this one.
+            Some('[' | '{') | None => 0,
+            _ => value.find([',', '}', ']']).unwrap_or(value.len()),
+        };
+        let end = start + length.min(value.len());
+        if start < end {
+            ranges.push(start..end);
+        }
+        from = end;
+    }
+    ranges
+}
+
 /// Secrets of a text that is not YAML, found line by line; hides rather too much.
 pub(super) fn guessed(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
@@ -95,7 +127,7 @@ pub(super) fn guessed(text: &str) -> Vec<Span> {
             _ => open = None,
         }
         let lower = line.to_ascii_lowercase();
-        let Some(name) = ["secret", "password", "token"].iter().filter_map(|w| lower.find(w)).min() else { continue };
+        let Some(name) = SECRET_WORDS.iter().filter_map(|w| lower.find(w)).min() else { continue };
         let Some(colon) = line.get(name..).and_then(|rest| rest.find([':', '='])).map(|at| name + at + 1) else { continue };
         let column = 1 + line.get(..colon).unwrap_or_default().chars().count();
         spans.push(Span { column, ..whole });
@@ -113,6 +145,21 @@ mod tests {
     #[test]
     fn a_word_that_begins_with_akid_is_hidden_and_no_other() {
         assert_eq!(without_ids("id AKIDz8krbsJ5yKBZQpn, \"AKID1\" XAKID2 akid"), "id …, \"…\" XAKID2 akid");
+    }
+
+    #[test]
+    fn what_follows_a_secrets_name_is_hidden_in_any_line() {
+        let hidden = |line: &str| {
+            after_names(line).into_iter().rev().fold(line.to_owned(), |mut text, r| {
+                text.replace_range(r, "…");
+                text
+            })
+        };
+        assert_eq!(hidden("id: x # my_password: hunter2"), "id: x # my_password: …");
+        assert_eq!(hidden("{ \"Secret-Id\" : \"a, b\", token=c, d: e }"), "{ \"Secret-Id\" : …, token=…, d: e }");
+        assert_eq!(hidden("a secret of tokens"), "a secret of tokens");
+        assert_eq!(hidden("订单_token: 订单, b: c"), "订单_token: …, b: c");
+        assert_eq!(hidden("token:"), "token:");
     }
 
     #[test]

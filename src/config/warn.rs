@@ -12,7 +12,8 @@ use super::{
 use crate::domain::{
     names::InstanceId,
     now::{earlier, later},
-    policy::{Account, Job, Policy},
+    policy::{Account, Instance, Job, Policy},
+    schedule::Effect,
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -55,10 +56,12 @@ pub(super) fn all(policy: &Policy, ledger: &FilePath, machine: &Machine, now: Da
     for (i, job) in policy.jobs.iter().enumerate() {
         let at = Path::default().key("jobs").index(i);
         let cadence = Cadence::of(&job.schedule, now);
+        hour_by_mistake(job, &at, findings);
+        either_day(job, &at, findings);
+        changed_night(job, &at, now, findings);
         crowded_slot(job, policy, &at, findings);
         wide_start_window(job, &cadence, &at, findings);
         piling_backups(job, &cadence, &at, findings);
-        super::warn_schedule::all(job, &at.key("schedule"), now, findings);
     }
     close_jobs(policy, now, findings);
 }
@@ -144,6 +147,58 @@ fn piling_backups(job: &Job, cadence: &Cadence, at: &Path, findings: &mut Findin
     );
 }
 
+/// Six fields where five were meant.
+fn hour_by_mistake(job: &Job, at: &Path, findings: &mut Findings) {
+    if !job.schedule.hour_is_every() {
+        return;
+    }
+    let fields: Vec<&str> = job.schedule.text().split_whitespace().collect();
+    let [second, minute, ..] = fields.as_slice() else { return };
+    let number = |text: &str| text.parse::<u8>().ok();
+    let (label, hint) = match (number(second), number(minute)) {
+        (Some(second), Some(minute)) if minute < 24 => {
+            (format!("fires every hour at :{minute:02}"), format!("for {minute:02}:{second:02} daily write `{second} {minute} * * *`"))
+        }
+        _ => ("fires every hour".to_owned(), "for once a day write a number for the hour".to_owned()),
+    };
+    let message = "with six fields the first is the second and the third the hour, and the hour is `*`";
+    findings.push(Finding::warning("every-hour", Spot::Value(at.key("schedule")), message).label(label).hint(hint));
+}
+
+fn either_day(job: &Job, at: &Path, findings: &mut Findings) {
+    if job.schedule.day_of_month_and_week() {
+        let message = "with a day of the month and a day of the week it fires on either, not on both";
+        let finding = Finding::warning("either-day", Spot::Value(at.key("schedule")), message).label("either");
+        findings.push(finding.hint("write `*` for one of them; for the first Sunday write `SUN#1` as the day of the week"));
+    }
+}
+
+/// Slots that fall away, move or repeat when the clock changes. That a job of every hour runs every hour needs no word.
+fn changed_night(job: &Job, at: &Path, now: DateTime<Utc>, findings: &mut Findings) {
+    let schedule = &job.schedule;
+    let fields: Vec<&str> = schedule.text().split_whitespace().collect();
+    let hour = if fields.len() == 6 { fields.get(2) } else { fields.get(1) };
+    if fields.len() == 1 || hour == Some(&"*") {
+        return;
+    }
+    let nights = schedule.changed_nights(now, later(now, Duration::from_secs(366 * 86_400)));
+    let told = nights.iter().find_map(|night| {
+        let what = match night.effect {
+            Effect::FallAway => "falls away",
+            Effect::Twice => "comes twice",
+            Effect::AtTheJump if night.times > 1 => "falls away or moves",
+            Effect::AtTheJump => "moves",
+            Effect::FirstOfTwo => return None,
+        };
+        Some((night, what))
+    });
+    let Some((night, what)) = told else { return };
+    let slots = if night.times == 1 { "a slot".to_owned() } else { format!("each of {} slots", night.times) };
+    let message = format!("on {} the clock of {} changes, and {slots} {what}", night.date, schedule.zone());
+    let finding = Finding::warning("changed-night", Spot::Value(at.key("schedule")), message).label("in the hour that is skipped or repeated");
+    findings.push(finding.hint("choose an hour that every night has once, or a zone without clock changes such as `UTC`"));
+}
+
 /// Pairs of jobs that start on one instance at nearly the same time.
 fn close_jobs(policy: &Policy, now: DateTime<Utc>, findings: &mut Findings) {
     let mut jobs_of: HashMap<&InstanceId, Vec<usize>> = HashMap::new();
@@ -153,34 +208,49 @@ fn close_jobs(policy: &Policy, now: DateTime<Utc>, findings: &mut Findings) {
             jobs_of.entry(&instance.id).or_default().push(i);
         }
     }
-    let mut slots: HashMap<usize, Vec<DateTime<Utc>>> = HashMap::new();
-    let mut seen = HashSet::new();
+    // Many instances have the same jobs; each set of jobs is looked at once.
+    let mut sets: HashSet<&[usize]> = HashSet::new();
+    let mut pairs: HashSet<(usize, usize)> = HashSet::new();
+    let mut slots = HashMap::new();
     for instance in &policy.instances {
         let jobs = jobs_of.get(&instance.id).map(Vec::as_slice).unwrap_or_default();
+        if !sets.insert(jobs) {
+            continue;
+        }
         for (n, a) in jobs.iter().enumerate() {
             for b in jobs.iter().skip(n + 1) {
-                if seen.len() >= MOST_PAIRS || !seen.insert((*a, *b)) {
-                    continue;
+                if pairs.len() >= MOST_PAIRS {
+                    return;
                 }
-                let (Some(first), Some(second)) = (policy.jobs.get(*a), policy.jobs.get(*b)) else { continue };
-                for (i, job) in [(*a, first), (*b, second)] {
-                    slots.entry(i).or_insert_with(|| job.schedule.slots_between(now, later(now, COMPARED.0)).take(COMPARED.1).collect());
-                }
-                let times = |i: &usize| slots.get(i).map(Vec::as_slice).unwrap_or_default();
-                if let Some((at_a, at_b)) = first_meeting(times(a), first.spread, times(b), second.spread) {
-                    let message = format!(
-                        "{} and {} start on instance {} close together: {} and {}",
-                        redact::quoted(first.name.as_str()),
-                        redact::quoted(second.name.as_str()),
-                        redact::quoted(instance.name.as_str()),
-                        first.schedule.local(at_a),
-                        second.schedule.local(at_b),
-                    );
-                    findings.push(close(message, *a, *b));
+                if pairs.insert((*a, *b)) {
+                    findings.extend(close_pair(policy, (*a, *b), instance, &mut slots, now));
                 }
             }
         }
     }
+}
+
+fn close_pair(
+    policy: &Policy,
+    (a, b): (usize, usize),
+    instance: &Instance,
+    slots: &mut HashMap<usize, Vec<DateTime<Utc>>>,
+    now: DateTime<Utc>,
+) -> Option<Finding> {
+    let (first, second) = (policy.jobs.get(a)?, policy.jobs.get(b)?);
+    for (i, job) in [(a, first), (b, second)] {
+        slots.entry(i).or_insert_with(|| job.schedule.slots_between(now, later(now, COMPARED.0)).take(COMPARED.1).collect());
+    }
+    let (at_a, at_b) = first_meeting(slots.get(&a)?, first.spread, slots.get(&b)?, second.spread)?;
+    let message = format!(
+        "{} and {} start on instance {} close together: {} and {}",
+        redact::quoted(first.name.as_str()),
+        redact::quoted(second.name.as_str()),
+        redact::quoted(instance.name.as_str()),
+        first.schedule.local(at_a),
+        second.schedule.local(at_b),
+    );
+    Some(close(message, a, b))
 }
 
 fn close(message: String, first: usize, second: usize) -> Finding {

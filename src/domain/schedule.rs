@@ -112,6 +112,39 @@ impl Schedule {
         self.slots_between(after, until).fold((0, None), |(count, _), slot| (count + 1, Some(slot)))
     }
 
+    /// Whether it has six fields and its hour is `*`: it fires every hour, which five fields read as six seldom mean.
+    pub fn hour_is_every(&self) -> bool {
+        let fields: Vec<&str> = self.text().split_whitespace().collect();
+        fields.len() == 6 && fields.get(2) == Some(&"*")
+    }
+
+    /// Whether it names days of the month and of the week: it fires on either.
+    pub fn day_of_month_and_week(&self) -> bool {
+        let mut fields = self.text().split_whitespace().rev();
+        let (week, month) = (fields.next(), fields.nth(1));
+        let is_set = |field: Option<&str>| field.is_some_and(|f| !f.starts_with(['*', '?', '@']));
+        is_set(week) && is_set(month)
+    }
+
+    /// Changes of the clock in `(after, until]` that touch slots, at most sixteen.
+    pub fn changed_nights(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Vec<ChangedNight> {
+        let inner = &self.inner;
+        let changes = inner.tz.following(timestamp(after)).take_while(|change| change.timestamp() <= timestamp(until));
+        let touched = changes.filter_map(|change| {
+            let before = inner.tz.to_offset(change.timestamp().checked_sub(1.second()).ok()?);
+            let (old, new) = (before.to_datetime(change.timestamp()), change.offset().to_datetime(change.timestamp()));
+            let effect = match (inner.ticking, new > old) {
+                (true, true) => Effect::FallAway,
+                (true, false) => Effect::Twice,
+                (false, true) => Effect::AtTheJump,
+                (false, false) => Effect::FirstOfTwo,
+            };
+            let times = inner.civil_times(old.min(new), old.max(new));
+            (times > 0).then(|| ChangedNight { at: instant(change.timestamp()), date: old.date().to_string(), effect, times })
+        });
+        touched.take(16).collect()
+    }
+
     /// `t` as people of the zone write it: `2026-11-24 02:30:00 +08:00`.
     pub fn local(&self, t: DateTime<Utc>) -> String {
         timestamp(t).to_zoned(self.inner.tz.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
@@ -130,6 +163,32 @@ impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Schedule({:?} in {})", self.text(), self.zone())
     }
+}
+
+/// A change of the clock, and civil times of a schedule that it skips or repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedNight {
+    /// When the clock changes.
+    pub at: DateTime<Utc>,
+    /// The day by the zone's calendar: `2027-03-28`.
+    pub date: String,
+    /// What becomes of the slots.
+    pub effect: Effect,
+    /// How many civil times; counted up to 100.
+    pub times: usize,
+}
+
+/// What a change of the clock does to slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Skipped, since the schedule follows elapsed time.
+    FallAway,
+    /// In both passes of the repeated hour, since the schedule follows elapsed time.
+    Twice,
+    /// Skipped civil times become one slot at the instant of the jump.
+    AtTheJump,
+    /// A repeated civil time is a slot the first time only.
+    FirstOfTwo,
 }
 
 struct Slots<'a> {
@@ -171,6 +230,21 @@ impl Iterator for Slots<'_> {
 }
 
 impl Inner {
+    /// Civil times of the pattern in `[from, until)`, counted up to 100.
+    fn civil_times(&self, from: civil::DateTime, until: civil::DateTime) -> usize {
+        let Ok(mut at) = from.checked_sub(1.second()) else { return 0 };
+        let mut count = 0;
+        while count < 100 {
+            let next = at.to_zoned(TimeZone::UTC).ok().and_then(|at| self.cron.find_next_occurrence(&at, false).ok());
+            match next.map(|next| next.datetime()) {
+                Some(next) if at < next && next < until => at = next,
+                _ => break,
+            }
+            count += 1;
+        }
+        count
+    }
+
     fn place(&self, civil: civil::DateTime) -> Option<Timestamp> {
         match self.tz.to_ambiguous_timestamp(civil).offset() {
             AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(civil).ok(),

@@ -79,7 +79,7 @@ fn a_long_line_is_drawn_around_its_fault() {
 
 #[test]
 fn what_is_no_text_is_refused_without_being_drawn() {
-    for (bytes, line) in [(&b"version: 1\n\x00\x01"[..], 2), (b"\xff\xfe\x00v", 1), (b"version: 1\nlisten: \x1b[31m", 2)] {
+    for (bytes, line) in [(&b"version: 1\n\x00\x01"[..], 2), (b"\xff\xfe\x00v", 1), (b"version: 1\nlisten: \x1b[31m", 2), (b"a: b\rc: d", 1)] {
         let now = "2026-11-24T02:00:00Z".parse().expect("a moment");
         let error = cdb_backupd::config::check_bytes("p", bytes, std::path::Path::new(""), &Machine::pictured(&[], &[], ""), now);
         let error = error.expect_err("no text");

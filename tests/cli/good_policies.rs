@@ -113,6 +113,8 @@ fn the_machine_says_what_the_file_does_not() {
     assert_eq!(load_on(text, &both).listen.map(|a| a.port()), Some(1));
     assert_eq!(load_on("version: 1\nledger: sub/l.db\nlisten: off\n", &both).ledger.to_str(), Some("/etc/cdb-backupd/sub/l.db"));
     assert_eq!(load_on("version: 1\nlisten: off\n", &both).listen, None);
+    let wrong = check_text("p", text, &machine(&[("CDB_BACKUPD_LISTEN", "here")]), "2026-11-24T02:00:00Z".parse().expect("a moment"));
+    assert_eq!(wrong.expect_err("no address").faults()[0].code, "bad-listen");
 }
 
 #[test]
@@ -158,6 +160,82 @@ fn a_ledger_on_an_unfit_file_system_is_warned_of() {
     assert_eq!(on("/var/lib/cdb-backupd/ledger.db"), ["ledger-file-system"]);
     assert_eq!(on("/tmp/ledger.db"), ["ledger-file-system"]);
     assert_eq!(on("/var/library/ledger.db"), [""; 0]);
+}
+
+fn scheduled(schedule: &str, zone: &str, rest: &str) -> Loaded {
+    let text = job(&format!("targets: {{ all: true }}, method: physical, time_zone: {zone}{rest}"));
+    load(&text.replace("30 2 * * *", schedule))
+}
+
+#[test]
+fn six_fields_that_fire_every_hour_are_warned_of() {
+    let loaded = scheduled("0 2 * * * *", "UTC", ", start_within: 10m");
+    assert_eq!(warnings(&loaded), ["every-hour", "piling-backups"]);
+    let drawn = loaded.warnings[0].draw(false);
+    assert!(drawn.contains("fires every hour at :02") && drawn.contains("for 02:00 daily write `0 2 * * *`"), "{drawn}");
+    assert_eq!(warnings(&scheduled("0 0 2 * * *", "UTC", "")), [""; 0]);
+}
+
+#[test]
+fn a_day_of_the_month_with_a_day_of_the_week_is_warned_of() {
+    let loaded = scheduled("0 2 1-7 * SUN", "UTC", "");
+    assert_eq!(warnings(&loaded), ["either-day"]);
+    assert!(loaded.warnings[0].hint.as_deref().is_some_and(|h| h.contains("SUN#1")));
+    for good in ["0 2 * * SUN#1", "0 2 L * *", "0 0 2 1 * *", "@daily"] {
+        assert_eq!(warnings(&scheduled(good, "UTC", "")), [""; 0], "{good}");
+    }
+}
+
+#[test]
+fn slots_on_a_night_with_a_clock_change_are_warned_of_with_the_date() {
+    let loaded = scheduled("30 2 * * *", "Europe/Berlin", "");
+    assert_eq!(warnings(&loaded), ["changed-night"]);
+    assert_eq!(loaded.warnings[0].message, "on 2027-03-28 the clock of Europe/Berlin changes, and a slot moves");
+    let loaded = scheduled("0,30 2 * * SUN", "Europe/Berlin", ", start_within: 10m");
+    assert!(loaded.warnings[0].message.ends_with("each of 2 slots falls away or moves"), "{}", loaded.warnings[0].message);
+    let loaded = scheduled("30 */12 * * *", "Europe/Berlin", "");
+    assert_eq!(warnings(&loaded), [""; 0]);
+    let loaded = scheduled("30 */2 * * SUN", "Europe/Berlin", ", start_within: 10m");
+    assert!(loaded.warnings[0].message.ends_with("2027-03-28 the clock of Europe/Berlin changes, and a slot falls away"));
+    for (text, zone) in [("30 4 * * *", "Europe/Berlin"), ("30 2 * * *", "Asia/Shanghai"), ("30 2 1 6 *", "Europe/Berlin")] {
+        assert_eq!(warnings(&scheduled(text, zone, "")), [""; 0], "{text} {zone}");
+    }
+}
+
+#[test]
+fn a_start_window_longer_than_the_cadence_is_warned_of() {
+    let loaded = scheduled("0 2,3 * * SUN", "UTC", "");
+    assert_eq!(warnings(&loaded), ["wide-start-window"]);
+    assert!(loaded.warnings[0].message.contains("up to 2h late, and the next slot comes after 1h"), "{}", loaded.warnings[0].message);
+    assert_eq!(warnings(&scheduled("0 2,3 * * SUN", "UTC", ", start_within: 1h")), [""; 0]);
+}
+
+#[test]
+fn a_job_that_leaves_many_backups_is_warned_of_with_their_number() {
+    let loaded = scheduled("15 * * * *", "UTC", ", start_within: 30m");
+    assert_eq!(warnings(&loaded), ["piling-backups"]);
+    assert!(loaded.warnings[0].message.contains("about 17520 manual backups a year"), "{}", loaded.warnings[0].message);
+    assert_eq!(warnings(&scheduled("15 * * * *", "UTC", ", start_within: 30m, suspend: true")), [""; 0]);
+}
+
+#[test]
+fn two_jobs_that_hit_one_instance_close_together_are_warned_of() {
+    let two = |first: &str, second: &str, targets: &str| {
+        load(&format!(
+            "{HEAD}jobs:\n  - {{ name: a, schedule: \"{first}\", targets: {{ all: true }}, method: physical }}\n  \
+             - {{ name: b, schedule: \"{second}\", targets: {targets}, method: logical }}\n"
+        ))
+    };
+    let loaded = two("30 2 * * *", "35 2 1 * *", "{ instances: [scratch] }");
+    assert_eq!(warnings(&loaded), ["close-jobs"]);
+    let message = &loaded.warnings[0].message;
+    assert!(message.contains("`scratch`") && message.contains("2026-12-01 02:30:00 +08:00 and 2026-12-01 02:35:00 +08:00"), "{message}");
+    assert_eq!(warnings(&two("30 2 * * *", "40 2 * * *", "{ all: true }")), [""; 0]);
+}
+
+#[test]
+fn the_example_is_clean() {
+    assert_eq!(warnings(&load(include_str!("../../config/policy.yaml"))), [""; 0]);
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Lowering<'_> {
             match decode::entry::<raw::Instance>(value, &at, self.findings) {
                 Some(raw) => {
                     let instance = self.instance(&raw, &defaults, &at, i);
-                    self.instances.extend(instance.map(Arc::new));
+                    self.instances.extend(instance.map(|instance| (i, Arc::new(instance))));
                 }
                 None => self.remember_broken(value, i),
             }

@@ -8,7 +8,11 @@ use crate::{
         place::Path,
         raw, redact,
     },
-    domain::{names::JobName, policy::Job, schedule::Schedule},
+    domain::{
+        names::JobName,
+        policy::Job,
+        schedule::{Schedule, nearest_zone},
+    },
 };
 use serde_yaml::{Mapping, Value};
 use std::{collections::HashMap, sync::Arc};
@@ -107,8 +111,19 @@ impl Lowering<'_> {
 
     /// A zone of the compiled-in data.
     pub(super) fn zone(&mut self, zone: &str, at: &Path) -> Option<String> {
-        let _ = at;
-        Some(zone.to_owned())
+        match Schedule::parse("@daily", zone) {
+            Ok(_) => Some(zone.to_owned()),
+            Err(_) => {
+                let message = format!("{} is no IANA time zone", redact::quoted(zone));
+                let finding = Finding::error("unknown-zone", Spot::Value(at.clone()), message);
+                let near = nearest_zone(zone);
+                self.fault(match near {
+                    Some(near) => finding.label(format!("did you mean `{near}`?")).hint(format!("write `{near}`")),
+                    None => finding.label("unknown").hint("write a name such as `Asia/Shanghai` or `UTC`"),
+                });
+                None
+            }
+        }
     }
 
     /// A cron text in a zone. Without a zone only the text is judged.

@@ -37,7 +37,8 @@ struct Lowering<'a> {
     accounts: HashMap<String, Option<Arc<Account>>>,
     /// Ids and names of every instance in the file, also of those that are at fault.
     instance_words: HashMap<String, usize>,
-    instances: Vec<Arc<Instance>>,
+    /// Each with its number in the file.
+    instances: Vec<(usize, Arc<Instance>)>,
     /// Whether each instance of the file could be read.
     all_instances_read: bool,
 }
@@ -69,7 +70,7 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
     let zone = defaults.time_zone.as_ref().map(|z| z.0.clone());
     let blackouts = lowering.blackouts(map, zone.as_deref());
     let jobs = lowering.jobs(map, &defaults);
-    let instances = lowering.instances;
+    let instances = lowering.instances.into_iter().map(|(_, instance)| instance).collect();
     if lowering.findings.is_fatal() {
         return None;
     }

@@ -47,8 +47,7 @@ impl Lowering<'_> {
                 && regions.as_ref().is_none_or(|r| r.contains(&instance.region))
                 && !except.contains(&index)
         };
-        let index = |i: &Instance| self.instance_words.get(i.id.as_str()).copied().unwrap_or(usize::MAX);
-        let matched: Vec<_> = self.instances.iter().filter(|i| matches(index(i), i)).cloned().collect();
+        let matched: Vec<_> = self.instances.iter().filter(|(index, i)| matches(*index, i)).map(|(_, i)| i.clone()).collect();
         if matched.is_empty() && !may_be_empty && self.all_instances_read {
             let finding = Finding::error("no-target", Spot::Value(at.clone()), "these targets match no instance").label("nothing matches");
             self.fault(finding.hint("correct the targets, or write `may_be_empty: true` in the job"));
