@@ -4,8 +4,8 @@
 //! and a `run`, and one arm in [`Command`] and in [`Command::run`].
 
 pub mod check;
-mod effective;
 pub mod demo;
+mod effective;
 pub mod exit;
 pub mod history;
 pub mod moment;

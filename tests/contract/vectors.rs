@@ -1,4 +1,4 @@
-//! Every intermediate value of every vector; one test a vector. The vectors are the vendor's own signers' (tests/vectors/tc3_vectors.json).
+//! Every intermediate value of every vector; one test a vector. The vectors are the vendor's own signers' (`tests/vectors`).
 
 use cdb_backupd::cloud::sign::{Request, sign};
 use serde_json::Value;
