@@ -1,0 +1,6 @@
+//! The project around the code: its shape, and that its papers agree with it.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be read fails its test")]
+
+mod deploy;
+mod tidy;
