@@ -20,7 +20,10 @@ pub mod table;
 use crate::{
     clock::{Clock, SystemClock},
     config::{self, LoadError, Loaded},
-    domain::now::Now,
+    domain::{
+        now::Now,
+        schedule::{Schedule, nearest_zone},
+    },
 };
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use exit::{Exit, Refusal};
@@ -53,8 +56,17 @@ pub struct Globals {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// The time zone of times that are typed or shown; as the machine's unless given.
-    #[arg(long, global = true, value_name = "ZONE")]
+    #[arg(long, global = true, value_name = "ZONE", value_parser = known_zone)]
     pub tz: Option<String>,
+}
+
+fn known_zone(text: &str) -> Result<String, String> {
+    match Schedule::parse("@daily", text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => {
+            Err(nearest_zone(text).map_or("no such IANA time zone".to_owned(), |near| format!("no such IANA time zone; did you mean `{near}`?")))
+        }
+    }
 }
 
 /// How logs are written, on stderr.

@@ -93,7 +93,7 @@ fn the_policy_can_be_named_by_the_environment() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_help_with_0() {
-    for args in [&["chekc"][..], &[], &["check", "--stricter"], &["check", "-o", "csv"], &["check", "-o", "xml"]] {
+    for args in [&["chekc"][..], &[], &["check", "--stricter"], &["check", "-o", "csv"], &["check", "-o", "xml"], &["check", "--tz", "Asia/Tokio"]] {
         assert_eq!(run(args).status.code(), Some(2), "{args:?}");
     }
     for args in [&["--help"][..], &["--version"], &["help", "check"]] {
