@@ -5,6 +5,8 @@ COPY src src
 RUN cargo build --release --locked
 
 FROM debian:bookworm-slim
+# Certificates age: the release's newest are wanted, not a pinned version.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
@@ -12,7 +14,8 @@ RUN apt-get update \
  && useradd --uid 7306 --gid 7306 --no-create-home --home-dir /var/lib/cdb-backupd --shell /usr/sbin/nologin cdb-backupd \
  && install --directory --owner=cdb-backupd --group=cdb-backupd --mode=0750 /var/lib/cdb-backupd
 COPY --from=build /src/target/release/cdb-backupd /usr/bin/cdb-backupd
-USER cdb-backupd
+# By number, so that an orchestrator can see that it is not root.
+USER 7306:7306
 VOLUME /var/lib/cdb-backupd
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/cdb-backupd"]

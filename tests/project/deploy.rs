@@ -19,7 +19,7 @@ fn the_unit_starts_what_the_image_starts() {
     assert_eq!(value(&unit, "ExecStart"), "/usr/bin/cdb-backupd run --config /etc/cdb-backupd/policy.yaml");
     assert!(image.contains(r#"ENTRYPOINT ["/usr/bin/cdb-backupd"]"#) && image.contains(r#"CMD ["run", "--config", "/etc/cdb-backupd/policy.yaml"]"#));
     assert_eq!((value(&unit, "User"), value(&unit, "Group")), ("cdb-backupd".into(), "cdb-backupd".into()));
-    assert!(image.contains("USER cdb-backupd") && image.contains("STOPSIGNAL SIGTERM"));
+    assert!(image.contains("USER 7306:7306") && image.contains("STOPSIGNAL SIGTERM"));
 }
 
 #[test]
