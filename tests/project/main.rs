@@ -3,4 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be read fails its test")]
 
 mod deploy;
+mod layers;
+mod readme;
+mod sources;
 mod tidy;
