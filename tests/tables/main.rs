@@ -1,3 +1,4 @@
 //! Pure tables: what the core decides, one row after another.
 
+
 mod schedules;
