@@ -53,7 +53,7 @@ fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, delays: Option<(Dura
         notes.push("held: the policy suspends the job".to_owned());
         starts = None;
     } else if let Some((first, last)) = starts {
-        let waiting = if let Some(found) = blackout(policy, job, first) { Some(("starts wait", found)) } else { None };
+        let waiting = blackout(policy, job, first).map(|found| ("starts wait", found));
         let waiting = waiting.or_else(|| blackout(policy, job, last).map(|found| ("the last starts wait", found)));
         notes.extend(waiting.map(|(who, (until, _))| format!("{who}: blackout until {}", schedule.local(until))));
     }
