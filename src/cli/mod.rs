@@ -9,6 +9,7 @@ mod effective;
 pub mod exit;
 pub mod history;
 pub mod moment;
+pub mod next;
 pub mod output;
 pub mod reading;
 pub mod run;
@@ -85,6 +86,8 @@ pub enum Command {
     Run(run::Run),
     /// Read the policy, and tell what is wrong with it or what it means
     Check(check::Check),
+    /// Tell which slots are coming, and when their runs start
+    Next(next::Next),
     /// List runs, newest slot first
     History(reading::History),
     /// Show one run: its attempts, its backups, and what happens next
@@ -101,6 +104,7 @@ impl Command {
         match self {
             Self::Run(run) => run.run(globals),
             Self::Check(check) => check.run(globals, now),
+            Self::Next(next) => next.run(globals, now),
             Self::History(history) => history.run(globals, now),
             Self::Show(show) => show.run(globals, now),
             Self::Demo(demo) => demo.run(globals),
@@ -115,7 +119,7 @@ impl Command {
     fn has_rows(&self) -> bool {
         match self {
             Self::History(_) => true,
-            Self::Run(_) | Self::Check(_) | Self::Show(_) | Self::Demo(_) | Self::Sim(_) => false,
+            Self::Run(_) | Self::Check(_) | Self::Next(_) | Self::Show(_) | Self::Demo(_) | Self::Sim(_) => false,
         }
     }
 }

@@ -38,24 +38,42 @@ pub enum CredentialError {
     #[error("set {0}, or {0}_FILE to the path of a file that holds it")]
     Missing(String),
     /// A file cannot be read.
-    #[error("{path} cannot be read: {source}")]
+    #[error("{place} cannot be read: {source}")]
     Unreadable {
         /// Which.
-        path: PathBuf,
+        place: Place,
         /// Why.
         source: std::io::Error,
     },
     /// Others may read it: `chmod 600`.
     #[error("{0} may be read by other users; run `chmod 600` on it")]
-    Open(PathBuf),
+    Open(Place),
     /// It is not what it should be.
-    #[error("{path}: {what}")]
+    #[error("{place} {what}")]
     Form {
         /// Which.
-        path: PathBuf,
+        place: Place,
         /// What is missing or wrong.
         what: &'static str,
     },
+}
+
+/// A file as messages name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// By the path that the policy gives.
+    Path(PathBuf),
+    /// By the variable that holds its path, never by the value: people put the key itself there.
+    Variable(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Variable(name) => write!(f, "the file that {name} names"),
+        }
+    }
 }
 
 /// How a variable of the environment is read.
@@ -104,50 +122,67 @@ impl KeyRing {
     fn read(&self, source: &CredentialSource) -> Result<Keys, CredentialError> {
         match source {
             CredentialSource::Env { prefix } => Ok(Keys {
-                secret_id: self.variable(&format!("{prefix}_SECRET_ID"))?.into(),
-                secret_key: self.variable(&format!("{prefix}_SECRET_KEY"))?.into(),
-                token: self.variable(&format!("{prefix}_TOKEN")).ok().map(Into::into),
+                secret_id: self.variable(&format!("{prefix}_SECRET_ID"))?,
+                secret_key: self.variable(&format!("{prefix}_SECRET_KEY"))?,
+                token: match self.variable(&format!("{prefix}_TOKEN")) {
+                    Ok(token) => Some(token),
+                    Err(CredentialError::Missing(_)) => None,
+                    Err(error) => return Err(error),
+                },
             }),
-            CredentialSource::File { path } => ini(path, &self.file(path)?),
-        }
-    }
-
-    fn variable(&self, name: &str) -> Result<String, CredentialError> {
-        let value = (self.environment)(name).filter(|value| !value.is_empty());
-        match (value, (self.environment)(&format!("{name}_FILE"))) {
-            (Some(value), _) => Ok(value),
-            (None, Some(path)) => {
-                let path = PathBuf::from(path);
-                let text = self.file(&path)?;
-                // Editors and `echo` add one newline; more is part of nobody's key.
-                let value = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-                if value.is_empty() { Err(CredentialError::Form { path, what: "is empty" }) } else { Ok(value.to_owned()) }
+            CredentialSource::File { path } => {
+                let place = Place::Path(path.clone());
+                ini(&place, self.file(path, &place)?.expose_secret())
             }
-            (None, None) => Err(CredentialError::Missing(name.to_owned())),
         }
     }
 
-    fn file(&self, path: &Path) -> Result<String, CredentialError> {
-        let fault = |source| CredentialError::Unreadable { path: path.to_owned(), source };
+    fn set(&self, name: &str) -> Option<String> {
+        (self.environment)(name).filter(|value| !value.is_empty())
+    }
+
+    fn variable(&self, name: &str) -> Result<SecretString, CredentialError> {
+        if let Some(value) = self.set(name) {
+            return Ok(value.into());
+        }
+        let naming = format!("{name}_FILE");
+        let Some(path) = self.set(&naming) else { return Err(CredentialError::Missing(name.to_owned())) };
+        // An absolute path stays what it is.
+        let path = self.set("CREDENTIALS_DIRECTORY").map_or_else(PathBuf::new, PathBuf::from).join(path);
+        let place = Place::Variable(naming);
+        let text = self.file(&path, &place)?;
+        let text = text.expose_secret();
+        // Editors and `echo` add one newline; more is part of nobody's key.
+        let value = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        if value.is_empty() { Err(CredentialError::Form { place, what: "is empty" }) } else { Ok(value.into()) }
+    }
+
+    fn file(&self, path: &Path, place: &Place) -> Result<SecretString, CredentialError> {
+        let fault = |source| CredentialError::Unreadable { place: place.clone(), source };
+        let form = |what| CredentialError::Form { place: place.clone(), what };
+        // Asked before it is opened: opening a pipe waits for whoever writes into it.
+        if !std::fs::metadata(path).map_err(fault)?.is_file() {
+            return Err(form("is not a regular file"));
+        }
         let file = std::fs::File::open(path).map_err(fault)?;
-        let about = file.metadata().map_err(fault)?;
-        if about.mode() & 0o044 != 0 && !self.is_guarded(path) {
-            return Err(CredentialError::Open(path.to_owned()));
+        if file.metadata().map_err(fault)?.mode() & 0o044 != 0 && !self.is_guarded(path) {
+            return Err(CredentialError::Open(place.clone()));
         }
         let mut text = String::new();
-        file.take(FILE_MAX).read_to_string(&mut text).map_err(fault)?;
-        Ok(text)
+        file.take(FILE_MAX + 1).read_to_string(&mut text).map_err(fault)?;
+        if text.len() as u64 > FILE_MAX { Err(form("is longer than 64 KiB")) } else { Ok(text.into()) }
     }
 
-    /// Folders whose own guardian keeps others out: systemd's and the container engines'.
+    /// Folders whose own guardian keeps others out: systemd's and the container engines'. Judged by where the file really lies.
     fn is_guarded(&self, path: &Path) -> bool {
-        let credentials = (self.environment)("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty());
-        path.starts_with("/run/secrets") || credentials.is_some_and(|folder| path.starts_with(folder))
+        let folders = self.set("CREDENTIALS_DIRECTORY").into_iter().chain(["/run/secrets".to_owned()]);
+        let mut folders = folders.filter_map(|folder| Path::new(&folder).canonicalize().ok());
+        path.canonicalize().is_ok_and(|path| folders.any(|folder| path.starts_with(folder)))
     }
 }
 
 /// The official SDKs' file: `secret_id`, `secret_key` and `token` under `[default]`.
-fn ini(path: &Path, text: &str) -> Result<Keys, CredentialError> {
+fn ini(place: &Place, text: &str) -> Result<Keys, CredentialError> {
     let mut section = String::from("default");
     let mut found: BTreeMap<&str, &str> = BTreeMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
@@ -161,7 +196,7 @@ fn ini(path: &Path, text: &str) -> Result<Keys, CredentialError> {
     }
     let part = |key, what| {
         let value = found.get(key).filter(|value| !value.is_empty());
-        value.map(|value| SecretString::from(*value)).ok_or(CredentialError::Form { path: path.to_owned(), what })
+        value.map(|value| SecretString::from(*value)).ok_or_else(|| CredentialError::Form { place: place.clone(), what })
     };
     Ok(Keys {
         secret_id: part("secret_id", "has no `secret_id` under `[default]`")?,

@@ -27,7 +27,7 @@ pub struct Request<'a> {
 }
 
 /// Every value on the way to a signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Signed {
     /// Lower hex SHA-256 of the payload.
     pub hashed_payload: String,
@@ -64,6 +64,13 @@ impl std::fmt::Debug for DerivedKeys {
     /// A derived key signs for a day, so it is a secret too.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("DerivedKeys(…)")
+    }
+}
+
+impl std::fmt::Debug for Signed {
+    /// A signature is never printed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signed").field("credential_scope", &self.credential_scope).finish_non_exhaustive()
     }
 }
 

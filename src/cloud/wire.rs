@@ -6,7 +6,10 @@ use crate::domain::{
     policy::Method,
 };
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Utc};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 /// The version that both actions are called with.
 pub const VERSION: &str = "2017-03-20";
@@ -119,11 +122,34 @@ struct Item {
     #[serde(default)]
     instance_id: Option<String>,
     #[serde(default)]
-    size: Option<i64>,
+    size: Lenient<i64>,
     #[serde(default)]
-    start_time: Option<String>,
+    start_time: Lenient<String>,
     #[serde(default)]
-    finish_time: Option<String>,
+    finish_time: Lenient<String>,
+}
+
+/// What is only shown to people: a value of another form is left out, so that it spoils no list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lenient<T> {
+    Known(T),
+    Other(IgnoredAny),
+}
+
+impl<T> Default for Lenient<T> {
+    fn default() -> Self {
+        Self::Other(IgnoredAny)
+    }
+}
+
+impl<T> Lenient<T> {
+    fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Other(IgnoredAny) => None,
+        }
+    }
 }
 
 /// A reply taken apart: its number, and the answer or what was wrong.
@@ -152,7 +178,7 @@ pub fn listed(bytes: &[u8], limit: u32, offset_s: i32) -> Taken<Page> {
 }
 
 fn backup(item: Item, offset_s: i32) -> Result<Backup, CallError> {
-    let time = |text: Option<String>| text.and_then(|text| time(&text, offset_s));
+    let time = |text: Lenient<String>| text.known().and_then(|text| time(&text, offset_s));
     let instance = item.instance_id.filter(|id| !id.is_empty());
     Ok(Backup {
         id: Some(item.backup_id).filter(|id| *id > 0).map(BackupId).ok_or_else(|| garbage("an item's BackupId is out of range"))?,
@@ -165,7 +191,7 @@ fn backup(item: Item, offset_s: i32) -> Result<Backup, CallError> {
         kind: item.kind.unwrap_or_default(),
         alias: item.manual_backup_name.unwrap_or_default(),
         instance: instance.map(|id| InstanceId::parse(&id).map_err(|_| garbage("an item's InstanceId is none"))).transpose()?,
-        bytes: item.size,
+        bytes: item.size.known().filter(|bytes| *bytes >= 0),
         started: time(item.start_time),
         finished: time(item.finish_time),
     })

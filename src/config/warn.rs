@@ -186,7 +186,7 @@ fn changed_night(job: &Job, at: &Path, now: DateTime<Utc>, findings: &mut Findin
         let what = match night.effect {
             Effect::FallAway => "falls away",
             Effect::Twice => "comes twice",
-            Effect::AtTheJump if night.times > 1 => "falls away or moves",
+            Effect::Together => "falls away or moves",
             Effect::AtTheJump => "moves",
             Effect::FirstOfTwo => return None,
         };

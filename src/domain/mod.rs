@@ -1,11 +1,12 @@
 //! Decisions: pure functions of their arguments. No async, no input or output, no clock.
 //!
-//! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`targets`], [`catch_up`]), what becomes of one
+//! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`catch_up`], [`forecast`]), what becomes of one
 //! run ([`run`], [`retry`], [`alias`]), and who is next ([`plan`], [`pace`]).
 
 pub mod alias;
 pub mod blackout;
 pub mod catch_up;
+pub mod forecast;
 pub mod names;
 pub mod now;
 pub mod pace;

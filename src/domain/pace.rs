@@ -35,7 +35,7 @@ pub const EARLY: Duration = Duration::from_millis(100);
 /// No five permits and a sixth inside this: a second, and a margin for the way to the cloud.
 const FIVE_SPAN: Duration = Duration::from_millis(1_005);
 /// Calls come this much slower than the rate says, for the same reason: 202 ms at 5 a second.
-const MARGIN: f64 = 1.01;
+pub const MARGIN: f64 = 1.01;
 
 /// A monotonic instant, in nanoseconds since the process started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,4 +5,5 @@
 mod bad_policies;
 mod binary;
 mod good_policies;
+mod next;
 mod noise;

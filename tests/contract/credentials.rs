@@ -4,6 +4,7 @@ use cdb_backupd::{
     cloud::credentials::{CredentialError, Environment, KeyRing},
     domain::names::CredentialSource,
 };
+use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
@@ -86,4 +87,78 @@ fn no_message_and_no_debug_text_holds_a_secret() {
         format!("{:?} {:?}", ring, ring.keys(&env("B")).unwrap()),
     ];
     assert!(texts.iter().all(|text| !text.contains(canary)), "{texts:?}");
+}
+
+#[test]
+fn a_token_that_is_named_but_cannot_be_read_is_a_fault_and_an_absent_one_is_none() {
+    let keys = [("T_SECRET_ID", "id"), ("T_SECRET_KEY", "key")];
+    assert!(KeyRing::new(environment(&keys)).keys(&env("T")).unwrap().token.is_none());
+    assert!(KeyRing::new(environment(&[keys.as_slice(), &[("T_TOKEN_FILE", "")]].concat())).keys(&env("T")).unwrap().token.is_none());
+    let named = [keys.as_slice(), &[("T_TOKEN_FILE", "/nowhere/token")]].concat();
+    let error = KeyRing::new(environment(&named)).keys(&env("T")).unwrap_err();
+    assert!(error.to_string().starts_with("the file that T_TOKEN_FILE names cannot be read"), "{error}");
+}
+
+#[test]
+fn a_relative_name_begins_at_the_credentials_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    file(folder.path(), "id", "id\r\n", 0o644);
+    let directory = folder.path().to_str().unwrap();
+    let ring = KeyRing::new(environment(&[("CREDENTIALS_DIRECTORY", directory), ("T_SECRET_ID_FILE", "id"), ("T_SECRET_KEY", "key")]));
+    assert_eq!(ring.keys(&env("T")).unwrap().identity(), "id");
+}
+
+#[test]
+fn a_way_out_of_the_guarded_folder_is_not_guarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let guarded = folder.path().join("guarded");
+    fs::create_dir(&guarded).unwrap();
+    let outside = file(folder.path(), "ini", "secret_id = a\nsecret_key = b", 0o644);
+    std::os::unix::fs::symlink(&outside, guarded.join("link")).unwrap();
+    let ring = KeyRing::new(environment(&[("CREDENTIALS_DIRECTORY", guarded.to_str().unwrap())]));
+    for path in [guarded.join("../ini"), guarded.join("link")] {
+        let refused = ring.keys(&CredentialSource::File { path }).unwrap_err();
+        assert!(matches!(refused, CredentialError::Open(_)), "{refused}");
+    }
+}
+
+#[test]
+fn a_folder_a_pipe_an_endless_and_an_empty_file_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let long = file(folder.path(), "long", &"x".repeat(64 * 1024 + 1), 0o600);
+    let empty = file(folder.path(), "empty", "\n", 0o600);
+    for (path, what) in [
+        (folder.path().to_str().unwrap(), "is not a regular file"),
+        (pipe.to_str().unwrap(), "is not a regular file"),
+        ("/dev/zero", "is not a regular file"),
+        (long.as_str(), "is longer than 64 KiB"),
+        (empty.as_str(), "is empty"),
+    ] {
+        let ring = KeyRing::new(environment(&[("T_SECRET_ID_FILE", path), ("T_SECRET_KEY", "key")]));
+        let error = ring.keys(&env("T")).unwrap_err().to_string();
+        assert_eq!(error, format!("the file that T_SECRET_ID_FILE names {what}"));
+    }
+}
+
+#[test]
+fn a_key_given_where_a_path_belongs_is_not_printed() {
+    let ring = KeyRing::new(environment(&[("T_SECRET_ID", "id"), ("T_SECRET_KEY_FILE", "CANARYsecret")]));
+    let error = ring.keys(&env("T")).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_file_of_keys_makes_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "(\\[default\\]\n|secret_id|secret_key|[=\n;# ]|\\PC){0,40}") {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [("bytes", bytes.as_slice()), ("text", text.as_bytes())] {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let read = KeyRing::new(environment(&[])).keys(&CredentialSource::File { path });
+            prop_assert!(read.map_or_else(|error| !error.to_string().is_empty(), |keys| !keys.identity().is_empty()));
+        }
+    }
 }

@@ -5,5 +5,8 @@
 mod codes;
 mod credentials;
 mod door;
+mod signing;
+mod transport;
 mod vectors;
 mod wire;
+mod wires;

@@ -75,6 +75,37 @@ fn a_list_is_read_leniently_where_nothing_depends_on_it() {
     assert!(!format!("{page:?}").contains("secret"), "download addresses are never read");
 }
 
+#[test]
+fn an_odd_value_that_only_people_see_spoils_no_list() {
+    for odd in ["null", "\"x\"", "-1", "1.5", "{}", "[]", "99999999999999999999"] {
+        let item = format!(r#"{{"BackupId":7,"Status":"SUCCESS","Size":{odd},"StartTime":{odd},"FinishTime":{odd}}}"#);
+        let reply = format!(r#"{{"Response":{{"TotalCount":1,"Items":[{item}],"RequestId":"r"}}}}"#);
+        let page = wire::listed(reply.as_bytes(), 1_000, 8 * 3600).1.unwrap();
+        let backup = &page.items[0];
+        assert_eq!(
+            (backup.id.0, backup.status, backup.bytes, backup.started, backup.finished),
+            (7, BackupStatus::Success, None, None, None),
+            "{odd}"
+        );
+    }
+}
+
+#[test]
+fn a_list_that_is_not_what_was_asked_for_is_no_list() {
+    let item = r#"{"BackupId":7,"Status":"SUCCESS"}"#;
+    for (items, limit) in [
+        (format!("[{item},{item}]"), 1),
+        (r#"[{"Status":"SUCCESS"}]"#.to_owned(), 9),
+        (r#"[{"BackupId":0}]"#.to_owned(), 9),
+        (r#"[{"BackupId":7,"InstanceId":"orders"}]"#.to_owned(), 9),
+        ("null".to_owned(), 9),
+    ] {
+        let reply = format!(r#"{{"Response":{{"TotalCount":1,"Items":{items},"RequestId":"r"}}}}"#);
+        let error = wire::listed(reply.as_bytes(), limit, 0).1.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (Class::Ambiguous, "garbage"), "{items}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_reply_makes_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), json in "\\PC{0,200}") {

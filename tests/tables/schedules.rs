@@ -4,9 +4,10 @@
 //! 2026-03-08 07:00Z and falls back 2026-11-01 06:00Z; Lord Howe jumps half an hour 2026-10-03 15:30Z (02:00 to 02:30) and falls back 2026-04-04
 //! 15:00Z (02:00 to 01:30); Santiago jumps 2026-09-06 04:00Z (00:00 to 01:00); Chatham jumps 2026-09-26 14:00Z (02:45 to 03:45). Casablanca is at
 //! +00 in Ramadan, from 2026-02-15 02:00Z (03:00 to 02:00) to 2026-03-22 02:00Z (02:00 to 03:00). Shanghai never changes.
+//! Santiago falls back 2026-04-05 03:00Z (24:00 of the 4th to 23:00), Chatham 2026-04-04 14:00Z (03:45 to 02:45).
 
-use cdb_backupd::domain::schedule::{Schedule, ScheduleError};
-use chrono::{DateTime, TimeDelta, Utc};
+use cdb_backupd::domain::schedule::{Effect, Schedule, ScheduleError};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -93,6 +94,49 @@ const NIGHTS: &[Night] = &[
         "2026-11-24T12:00:00Z",
         &["2026-11-24T02:00:00Z", "2026-11-24T02:00:20Z", "2026-11-24T02:00:40Z"],
     ),
+    // Elapsed time, on nights of half an hour, of one and three quarters, and every other hour.
+    ("Australia/Lord_Howe", "15 * * * *", "2026-10-03T14:00:00Z", "2026-10-03T17:00:00Z", &["2026-10-03T14:45:00Z", "2026-10-03T16:15:00Z"]),
+    (
+        "Australia/Lord_Howe",
+        "45 * * * *",
+        "2026-04-04T14:00:00Z",
+        "2026-04-04T16:30:00Z",
+        &["2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z", "2026-04-04T16:15:00Z"],
+    ),
+    (
+        "Pacific/Chatham",
+        "0 * * * *",
+        "2026-04-04T12:30:00Z",
+        "2026-04-04T15:30:00Z",
+        &["2026-04-04T13:15:00Z", "2026-04-04T14:15:00Z", "2026-04-04T15:15:00Z"],
+    ),
+    ("America/New_York", "0 */2 * * *", "2026-03-08T04:30:00Z", "2026-03-08T08:30:00Z", &["2026-03-08T05:00:00Z", "2026-03-08T08:00:00Z"]),
+    ("Europe/Berlin", "@hourly", "2026-10-24T23:30:00Z", "2026-10-25T01:30:00Z", &["2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z"]),
+    // The jump's own time and those that it skips are one slot.
+    ("Europe/Berlin", "0 2,3 * * *", "2026-03-28T12:00:00Z", "2026-03-29T12:00:00Z", &["2026-03-29T01:00:00Z"]),
+    ("Europe/Berlin", "*/20 2 * * *", "2026-10-25T00:10:00Z", "2026-10-25T12:00:00Z", &["2026-10-25T00:20:00Z", "2026-10-25T00:40:00Z"]),
+    ("Pacific/Chatham", "0 3 * * *", "2026-04-04T00:00:00Z", "2026-04-05T20:00:00Z", &["2026-04-04T13:15:00Z", "2026-04-05T14:15:00Z"]),
+    // A repeated hour before midnight; the midnight itself comes once.
+    ("America/Santiago", "30 23 * * *", "2026-04-04T12:00:00Z", "2026-04-06T12:00:00Z", &["2026-04-05T02:30:00Z", "2026-04-06T03:30:00Z"]),
+    ("America/Santiago", "0 0 * * *", "2026-04-04T12:00:00Z", "2026-04-06T12:00:00Z", &["2026-04-05T04:00:00Z", "2026-04-06T04:00:00Z"]),
+    // A day that does not exist at all: the island went from 29 to 31 December 2011 at 10:00Z.
+    (
+        "Pacific/Apia",
+        "30 2 * * *",
+        "2011-12-28T13:00:00Z",
+        "2011-12-31T12:00:00Z",
+        &["2011-12-29T12:30:00Z", "2011-12-30T10:00:00Z", "2011-12-30T12:30:00Z"],
+    ),
+    // A day field that begins with a star narrows the other: odd days that are Mondays.
+    ("Etc/UTC", "0 0 */2 * 1", "2026-11-01T00:00:00Z", "2026-11-30T12:00:00Z", &["2026-11-09T00:00:00Z", "2026-11-23T00:00:00Z"]),
+    ("Etc/UTC", "0 0 * * 5L", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z", &["2026-11-27T00:00:00Z"]),
+    (
+        "Etc/UTC",
+        "0 0 1-7 JAN,feb Sun-mon",
+        "2027-01-09T12:00:00Z",
+        "2027-01-17T12:00:00Z",
+        &["2027-01-10T00:00:00Z", "2027-01-11T00:00:00Z", "2027-01-17T00:00:00Z"],
+    ),
     // Half open: the first instant is outside, the last inside.
     ("Etc/UTC", "0 2 * * *", "2026-11-24T02:00:00Z", "2026-11-25T02:00:00Z", &["2026-11-25T02:00:00Z"]),
 ];
@@ -112,9 +156,19 @@ fn a_text_that_is_no_schedule_is_refused_with_what_is_wrong() {
     for (text, zone, said) in [
         ("30 2 * *", "Asia/Shanghai", "has 4 fields"),
         ("", "Asia/Shanghai", "has 0 fields"),
-        ("61 2 * * *", "Asia/Shanghai", "cannot be read"),
+        ("61 2 * * *", "Asia/Shanghai", "bad minute `61`: number out of bounds; it takes 0 to 59"),
+        ("0 MON * * *", "Asia/Shanghai", "bad hour `MON`"),
+        ("0 0 2 * JUNE *", "Asia/Shanghai", "bad month `JUNE`"),
+        ("0 2 * * L", "Asia/Shanghai", "`L` alone names no day"),
+        ("0 2 ? * +1", "Asia/Shanghai", "bad day of the month `?`"),
+        ("0 2 * * +1", "Asia/Shanghai", "`+` has no meaning here"),
+        ("0 2,, * * *", "Asia/Shanghai", "nothing stands beside a comma"),
+        ("10/5 2 * * *", "Asia/Shanghai", "bad minute `10/5`"),
+        ("0 2 * * MON#6", "Asia/Shanghai", "bad day of the week"),
+        ("0 0 31 2,4,6 *", "Asia/Shanghai", "never fires"),
+        ("0 2 * * *", "Etc/Unknown", "is no IANA time zone"),
         ("0 0 30 2 *", "Asia/Shanghai", "never fires"),
-        ("@reboot", "Asia/Shanghai", "cannot be read"),
+        ("@reboot", "Asia/Shanghai", "is no word of cron's"),
         ("0 2 * * *", "Asia/Shanghia", "did you mean `Asia/Shanghai`?"),
         ("0 2 * * *", "Mars/Olympus", "is no IANA time zone"),
     ] {
@@ -151,10 +205,90 @@ proptest! {
     }
 
     #[test]
-    fn a_fixed_hour_job_has_one_slot_for_every_civil_day(zone in 0..ZONES.len(), hour in 0..24_u32, minute in 0..60_u32) {
-        let schedule = Schedule::parse(&format!("{minute} {hour} * * *"), ZONES[zone]).unwrap();
+    fn each_civil_time_of_a_fixed_hour_job_has_exactly_one_slot(zone in 0..ZONES.len(), hour in 0..24_u32, minute in 0..60_u32) {
+        let schedule = Schedule::parse(&format!("{minute} {hour} * * *"), ZONES[zone]).expect("a schedule");
         let start = at("2026-01-02T00:00:00Z");
-        let slots = schedule.slots_between(start, start + TimeDelta::days(365)).count();
-        prop_assert!((364..=366).contains(&slots), "{} slots in 365 days", slots);
+        let slots = schedule.slots_between(start, start + TimeDelta::days(365)).map(|slot| schedule.local(slot));
+        let dates: Vec<NaiveDate> = slots.map(|local| local[..10].parse().expect("a date")).collect();
+        prop_assert!(dates.windows(2).all(|pair| pair[0].succ_opt() == Some(pair[1])), "{:?}", dates);
+        prop_assert!((364..=366).contains(&dates.len()), "{} slots in 365 days", dates.len());
+    }
+
+    #[test]
+    fn counting_gives_what_enumerating_gives(zone in 0..ZONES.len(), cron in 0..CRONS.len(), from in 0_i64..86_400 * 400, length in 0_i64..86_400 * 60) {
+        let schedule = Schedule::parse(CRONS[cron], ZONES[zone]).expect("a schedule");
+        let after = at("2026-01-01T00:00:00Z") + TimeDelta::seconds(from);
+        let until = after + TimeDelta::seconds(length);
+        let slots: Vec<_> = schedule.slots_between(after, until).collect();
+        prop_assert_eq!(schedule.count_and_last(after, until), (slots.len() as u64, slots.last().copied()));
+        prop_assert_eq!(schedule.next_after(after).filter(|slot| *slot <= until), slots.first().copied());
+    }
+
+    #[test]
+    fn any_text_is_answered(text in "[0-9*/,#LW@A-Z +?-]{0,24}", zone in "[A-Za-z/_+-]{0,12}") {
+        let _answer = (Schedule::parse(&text, "Etc/UTC"), Schedule::parse("@daily", &zone));
+    }
+}
+
+#[test]
+fn a_century_of_every_second_is_counted_by_its_days() {
+    let schedule = Schedule::parse("* * * * * *", "Europe/Berlin").expect("a schedule");
+    let (after, until) = (at("2026-01-01T00:00:00Z"), at("2126-01-01T00:00:00Z"));
+    let seconds = u64::try_from((until - after).num_seconds()).expect("a length");
+    assert_eq!(schedule.count_and_last(after, until), (seconds, Some(until)));
+}
+
+#[test]
+fn the_longest_gap_counts_weekends_leap_years_and_long_nights() {
+    const DAY: u64 = 86_400;
+    for (zone, cron, from, longest) in [
+        ("Asia/Shanghai", "30 2 * * *", "2026-11-24T00:00:00Z", DAY),
+        ("Europe/Berlin", "30 2 * * *", "2026-11-24T00:00:00Z", DAY + 3_600),
+        ("Europe/Berlin", "15 * * * *", "2026-11-24T00:00:00Z", 3_600),
+        ("America/New_York", "0 */2 * * *", "2026-11-24T00:00:00Z", 3 * 3_600),
+        ("Asia/Shanghai", "*/30 9-17 * * 1-5", "2026-11-24T00:00:00Z", 2 * DAY + 15 * 3_600 + 1_800),
+        ("Asia/Shanghai", "0 4 L * *", "2026-11-24T00:00:00Z", 31 * DAY),
+        ("Etc/UTC", "0 0 29 2 *", "2026-11-24T00:00:00Z", 1_461 * DAY),
+        ("Etc/UTC", "0 0 29 2 *", "2093-01-01T00:00:00Z", 2_921 * DAY),
+    ] {
+        let schedule = Schedule::parse(cron, zone).expect("a schedule");
+        assert_eq!(schedule.longest_gap(at(from)).as_secs(), longest, "{cron} in {zone}");
+    }
+}
+
+#[test]
+fn a_change_of_the_clock_is_told_with_its_date_and_what_it_does() {
+    use Effect::{AtTheJump, FallAway, FirstOfTwo, Together, Twice};
+    for (zone, cron, expected) in [
+        ("Europe/Berlin", "30 2 * * *", &[("2027-03-28", AtTheJump, 1), ("2027-10-31", FirstOfTwo, 1)][..]),
+        ("Europe/Berlin", "0,30 2 * * *", &[("2027-03-28", Together, 2), ("2027-10-31", FirstOfTwo, 2)]),
+        ("Europe/Berlin", "0 2,3 * * *", &[("2027-03-28", Together, 2), ("2027-10-31", FirstOfTwo, 1)]),
+        ("Europe/Berlin", "*/15 * * * *", &[("2027-03-28", FallAway, 4), ("2027-10-31", Twice, 4)]),
+        ("Europe/Berlin", "0 3 * * *", &[]),
+        ("Asia/Shanghai", "* * * * *", &[]),
+    ] {
+        let nights = Schedule::parse(cron, zone).expect("a schedule").changed_nights(at("2026-12-01T00:00:00Z"), at("2027-12-01T00:00:00Z"));
+        let told: Vec<_> = nights.iter().map(|night| (night.date.to_string(), night.effect, night.times)).collect();
+        let expected: Vec<_> = expected.iter().map(|(date, effect, times)| ((*date).to_owned(), *effect, *times)).collect();
+        assert_eq!(told, expected, "{cron} in {zone}");
+    }
+}
+
+#[test]
+fn what_was_hardly_meant_is_known() {
+    let asked = |text: &str| {
+        let schedule = Schedule::parse(text, "Etc/UTC").expect("a schedule");
+        (schedule.hour_is_every(), schedule.day_of_month_and_week())
+    };
+    for (text, expected) in [
+        ("0 2 * * * *", (true, false)),
+        ("0 0 2 * * *", (false, false)),
+        ("2 * * * *", (false, false)),
+        ("@hourly", (false, false)),
+        ("0 2 1-7 * SUN", (false, true)),
+        ("0 2 */2 * SUN", (false, false)),
+        ("@monthly", (false, false)),
+    ] {
+        assert_eq!(asked(text), expected, "{text}");
     }
 }

@@ -3,15 +3,21 @@
 //! Decided here: how bytes travel, and what a failure to travel means. Not here: what a code means ([`super::codes`]), when to call (the loop).
 
 mod gate;
+mod proxy;
+
+pub use proxy::{proxies_among, proxies_in_use};
 
 use super::{
     Access, Call, CallError, Caller, CdbApi, Class, Create, List, Page, Reply,
     credentials::{KeyRing, Keys},
     sign, wire,
 };
-use crate::{clock::Clock, domain::names::BackupId};
+use crate::{
+    clock::Clock,
+    domain::{names::BackupId, run::sent::DEADLINE_PASSED},
+};
 use chrono::{DateTime, Utc};
-use gate::{Gate, GateLayer, PASSAGE, Passage};
+use gate::{GateLayer, Gates, PASSAGE, Passage};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -68,7 +74,7 @@ struct Shared<C> {
     transport: Transport,
     near: Doors,
     far: Doors,
-    gates: Mutex<BTreeMap<Caller, Arc<Gate>>>,
+    gates: Gates,
     lists: Mutex<BTreeMap<Caller, Duration>>,
 }
 
@@ -113,7 +119,7 @@ impl<C: Clock> Client<C> {
             Ok(Doors { creates: creates.build().map_err(ClientError)?, lists: lists.build().map_err(ClientError)? })
         };
         let (near, far) = (doors(true)?, doors(false)?);
-        let shared = Shared { clock, keys, transport, near, far, gates: Mutex::default(), lists: Mutex::default() };
+        let shared = Shared { clock, keys, transport, near, far, gates: Gates::default(), lists: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -134,6 +140,8 @@ impl<C: Clock> Client<C> {
         let now = self.shared.clock.now().mono;
         let at = {
             let mut lists = self.shared.lists.lock().unwrap_or_else(PoisonError::into_inner);
+            // A turn that is over binds nobody, so what is kept does not grow with every key that ever was.
+            lists.retain(|_, last| *last + LISTS_APART > now);
             let at = lists.get(&caller).map_or(now, |last| now.max(*last + LISTS_APART));
             lists.insert(caller, at);
             at
@@ -185,7 +193,7 @@ impl<C: Clock> CdbApi for Client<C> {
             Err(error) => return refused(error),
         };
         let caller = caller_of(&create.call.access, &keys);
-        let gate = self.shared.gates.lock().unwrap_or_else(PoisonError::into_inner).entry(caller).or_default().clone();
+        let gate = self.shared.gates.of(caller, begun);
         let passed = Arc::new(AtomicBool::new(false));
         let passage = Passage { gate, deadline: create.call.deadline, passed: passed.clone() };
         let outgoing = Outgoing { call: &create.call, action: "CreateBackup", body: wire::create_body(&create) };
@@ -205,6 +213,10 @@ impl<C: Clock> CdbApi for Client<C> {
             Err(error) => return Reply { answer: Err(error), date: None, request_id: None, elapsed: Duration::ZERO },
         };
         self.list_turn(caller_of(&list.call.access, &keys)).await;
+        if self.shared.clock.now().mono >= list.call.deadline {
+            let error = CallError { class: Class::Refused, code: DEADLINE_PASSED.into(), message: gate::Shut::DeadlinePassed.to_string() };
+            return Reply { answer: Err(error), date: None, request_id: None, elapsed: self.shared.clock.now().mono.saturating_sub(begun) };
+        }
         let outgoing = Outgoing { call: &list.call, action: "DescribeBackups", body: wire::list_body(&list) };
         let incoming = self.send(&self.doors(&list.call.access).lists, outgoing, &keys, &AtomicBool::new(true)).await;
         let offset_s = self.shared.transport.list_offsets_s.get(&list.call.access).copied().unwrap_or(LIST_OFFSET_S);
@@ -275,7 +287,7 @@ fn transport_error(error: &reqwest::Error, sent: bool) -> CallError {
     let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let shut = causes.any(|cause| cause.downcast_ref::<gate::Shut>().is_some());
     let (class, code) = match () {
-        () if shut => (Class::Refused, crate::domain::run::sent::DEADLINE_PASSED),
+        () if shut => (Class::Refused, DEADLINE_PASSED),
         () if error.is_connect() || !sent => (Class::Refused, "connect"),
         () if error.is_timeout() => (Class::Ambiguous, "timeout"),
         () => (Class::Ambiguous, "reset"),
@@ -284,13 +296,4 @@ fn transport_error(error: &reqwest::Error, sent: bool) -> CallError {
     let innermost = std::iter::successors(std::error::Error::source(error), |cause| cause.source()).last();
     let what = innermost.map_or_else(|| error.to_string(), ToString::to_string);
     CallError { class, code: code.into(), message: wire::clean(&what, 512) }
-}
-
-/// The proxies that calls to https endpoints go through, for the line at the start; absent when there are none.
-pub fn proxies_in_use() -> Option<String> {
-    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-    let (name, proxy) = names.iter().find_map(|name| Some((*name, std::env::var(name).ok().filter(|value| !value.is_empty())?)))?;
-    // A proxy's address may hold a password.
-    let shown = proxy.rsplit_once('@').map_or(proxy.as_str(), |(_, host)| host);
-    Some(format!("{name}={shown}"))
 }

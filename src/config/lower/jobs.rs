@@ -138,32 +138,13 @@ impl Lowering<'_> {
     }
 }
 
-/// The fields of a cron text, and what each may hold.
-const FIELDS: [(&str, &str); 6] = [
-    ("second", "0 to 59"),
-    ("minute", "0 to 59"),
-    ("hour", "0 to 23"),
-    ("day of the month", "1 to 31, or `L` for the last"),
-    ("month", "1 to 12, or JAN to DEC"),
-    ("day of the week", "0 to 7 or SUN to SAT, with `#1` for the first in the month"),
-];
-
 fn bad_schedule(text: &str, error: &ScheduleError, at: &Path) -> Finding {
     let finding = |message: String| Finding::error("bad-schedule", Spot::Value(at.clone()), message);
-    let ScheduleError::Field(_) = error else {
-        return finding(format!("{} {error}", redact::quoted(text)));
-    };
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    let names = FIELDS.iter().skip(FIELDS.len().saturating_sub(fields.len()));
-    let is_bad = |place: usize, field: &str| {
-        let alone: Vec<&str> = (0..fields.len()).map(|i| if i == place { field } else { "*" }).collect();
-        Schedule::parse(&alone.join(" "), "UTC").is_err()
-    };
-    match fields.iter().zip(names).enumerate().find(|(place, (field, _))| is_bad(*place, field)) {
-        Some((_, (field, (name, range)))) if fields.len() > 1 => {
-            let finding = finding(format!("the {name} of this schedule, {}, cannot be read", redact::quoted(field)));
-            finding.label(format!("the {name} is wrong")).hint(format!("write {range}; or a list, a range, or `*/N`"))
+    match error {
+        ScheduleError::Field { field, text, reason, takes } => {
+            let finding = finding(format!("the {field} of this schedule, {}, cannot be read: {reason}", redact::quoted(text)));
+            finding.label(format!("the {field} is wrong")).hint(format!("write {takes}; or a list, a range, or `*/N`"))
         }
-        _ => finding(format!("{} cannot be read", redact::quoted(text))).hint("write five fields, such as `30 2 * * *`, or `@daily` and its like"),
+        _ => finding(format!("{} {error}", redact::quoted(text))),
     }
 }

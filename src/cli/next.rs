@@ -1,0 +1,129 @@
+//! `next`: the slots that are coming. Reads the policy; needs no daemon, no network and no keys.
+
+use super::{
+    Globals,
+    exit::Exit,
+    moment::{Looking, Moment},
+    output::{self, Format},
+    table::{Columns, visible},
+};
+use crate::domain::{
+    forecast::{Coming, coming},
+    names::JobName,
+    now::Now,
+    policy::{Job, Policy},
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Tell which slots are coming, and when their runs start
+#[derive(Clone, Debug, clap::Args)]
+pub struct Next {
+    /// Only this job; all unless given
+    #[arg(value_name = "JOB")]
+    job: Option<String>,
+    /// So many slots of each job
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    count: u16,
+    /// Only slots after this time: 2h (from now), tomorrow, 02:30 (the next one), or RFC 3339; now unless given
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
+    /// Only slots up to this time, which is included
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+}
+
+/// One slot, as programs read it.
+#[derive(Serialize)]
+struct Item<'a> {
+    job: &'a str,
+    slot: String,
+    slot_local: &'a str,
+    runs: usize,
+    starts_from: Option<String>,
+    starts_until: Option<String>,
+    note: Option<String>,
+}
+
+impl Next {
+    /// Prints the slots in their order, of each job as many as are asked for.
+    pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
+        let loaded = globals.policy(now)?;
+        let jobs = jobs(&loaded.policy, self.job.as_deref())?;
+        let seen = |moment: Option<Moment>| moment.map(|moment| moment.seen(now.utc, Looking::Ahead, &globals.zone())).transpose();
+        let after = seen(self.from)?.unwrap_or(now.utc);
+        let until = seen(self.until)?.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        if until <= after {
+            return Err(Exit::Usage.because("no time lies between --from and --until; name a later --until").into());
+        }
+        let of_job = |job: &Arc<Job>| {
+            let slots = coming(&loaded.policy, job, after, until, self.count.into());
+            slots.into_iter().map(|slot| (Arc::clone(job), slot)).collect::<Vec<_>>()
+        };
+        let mut slots: Vec<_> = jobs.into_iter().flat_map(of_job).collect();
+        slots.sort_by_key(|(_, coming)| coming.slot);
+        if globals.output == Format::Json {
+            let items: Vec<Item<'_>> = slots.iter().map(|(job, coming)| Item::of(&job.name, coming)).collect();
+            output::print_items(&items)?;
+        } else if slots.is_empty() {
+            output::tell("no slot comes in that time");
+        } else {
+            output::print(&text(&slots))?;
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// The jobs that are meant, in the order of the file.
+fn jobs<'a>(policy: &'a Policy, name: Option<&str>) -> anyhow::Result<Vec<&'a Arc<Job>>> {
+    let jobs: Vec<_> = policy.jobs.iter().filter(|job| name.is_none_or(|name| job.name.as_str() == name)).collect();
+    if let (Some(name), []) = (name, jobs.as_slice()) {
+        let known: Vec<&str> = policy.jobs.iter().map(|job| job.name.as_str()).collect();
+        return Err(Exit::Usage.because(format!("there is no job `{}`; the policy has: {}", visible(name), known.join(", "))).into());
+    }
+    Ok(jobs)
+}
+
+impl<'a> Item<'a> {
+    fn of(job: &'a JobName, coming: &'a Coming) -> Self {
+        let start = |t: DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Millis, true);
+        Self {
+            job: job.as_str(),
+            slot: coming.slot.to_rfc3339_opts(SecondsFormat::Secs, true),
+            slot_local: &coming.slot_local,
+            runs: coming.runs,
+            starts_from: coming.starts.map(|(first, _)| start(first)),
+            starts_until: coming.starts.map(|(_, last)| start(last)),
+            note: (!coming.notes.is_empty()).then(|| coming.notes.join("; ")),
+        }
+    }
+}
+
+/// A line for each slot, and one below it for each note.
+fn text(slots: &[(Arc<Job>, Coming)]) -> String {
+    let head = ["SLOT", "UTC", "JOB", "RUNS", "STARTS"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(head).chain(slots.iter().map(|(job, coming)| cells(job, coming))).collect();
+    let columns = Columns::fitting(&rows, [26, 20, 32, 6, 20]);
+    let notes = std::iter::once(&[][..]).chain(slots.iter().map(|(_, coming)| coming.notes.as_slice()));
+    let mut text = String::new();
+    for (row, notes) in rows.iter().zip(notes) {
+        text += &format!("{}\n", columns.line(row));
+        for note in notes {
+            text += &format!("  {}\n", visible(note));
+        }
+    }
+    text
+}
+
+fn cells(job: &Job, coming: &Coming) -> [String; 5] {
+    // The time of the day alone: the date stands before it.
+    let clock = |t: DateTime<Utc>| job.schedule.local(t).get(11..19).unwrap_or_default().to_owned();
+    let starts = match coming.starts.map(|(first, last)| (clock(first), clock(last))) {
+        None => "-".to_owned(),
+        Some((first, last)) if first == last => first,
+        Some((first, last)) => format!("{first} to {last}"),
+    };
+    let utc = coming.slot.format("%Y-%m-%d %H:%M:%SZ").to_string();
+    [coming.slot_local.clone(), utc, job.name.to_string(), coming.runs.to_string(), starts]
+}

@@ -1,0 +1,77 @@
+//! Zone names and the compiled-in zone data.
+
+use super::ScheduleError;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use std::sync::LazyLock;
+
+/// A name is not longer; the longest there is has 32 characters.
+const NAME_MAX: usize = 64;
+
+/// Made once: it keeps the zones that were read.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+pub(super) fn find(name: &str) -> Result<TimeZone, ScheduleError> {
+    // `Etc/Unknown` is a name of jiff's, not of a place.
+    let found = ZONES.get(name).ok().filter(|zone| !zone.is_unknown());
+    found.ok_or_else(|| ScheduleError::Zone(nearest_zone(name)))
+}
+
+/// The compiled-in zone that was probably meant, when one looks like it: the place alone (`shanghai`), or a slip.
+pub fn nearest_zone(written: &str) -> Option<String> {
+    let plain = |name: &str| name.to_ascii_lowercase().replace(' ', "_");
+    let wanted = plain(written.get(..NAME_MAX).unwrap_or(written));
+    if wanted.len() > NAME_MAX || wanted.is_empty() {
+        return None;
+    }
+    let mut names = ZONES.available();
+    // All of China keeps one time, and its zone is named for another city.
+    if wanted.rsplit('/').next() == Some("beijing") {
+        return names.find(|name| name.as_str() == "Asia/Shanghai").map(|name| name.to_string());
+    }
+    let near = |name: &str| {
+        let known = plain(name);
+        let is_its_place = known.rsplit_once('/').is_some_and(|(_, place)| place == wanted);
+        let edits = if is_its_place { 0 } else { distance(wanted.as_bytes(), known.as_bytes()) };
+        (edits <= 1 + known.len() / 4).then(|| (edits, name.to_owned()))
+    };
+    names.filter_map(|name| near(name.as_str())).min().map(|(_, name)| name)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, to) in row.iter_mut().skip(1).zip(b) {
+            let best = (*cell + 1).min(left + 1).min(diagonal + usize::from(from != to));
+            diagonal = std::mem::replace(cell, best);
+            left = best;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(a.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_and_a_bare_place_find_their_zone_and_an_offset_finds_none() {
+        for (written, meant) in [
+            ("Asia/Shangai", Some("Asia/Shanghai")),
+            ("shanghai", Some("Asia/Shanghai")),
+            ("Asia/Beijing", Some("Asia/Shanghai")),
+            ("New York", Some("America/New_York")),
+            ("+08:00", None),
+            ("Mars/Olympus", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_zone(written).as_deref(), meant, "{written}");
+        }
+        assert_eq!(nearest_zone(&"x".repeat(1_000_000)), None);
+    }
+}
