@@ -172,7 +172,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen)?;
         let view = self.ledger.view(&self.held.accounts, &reading)?;
         let plan = plan::plan(&self.loaded.policy, view, &self.held, &kept, &reading);
-        let moved = self.record(&plan, &reading)?;
+        let moved = self.record(&plan)?;
         let mut wake = Wake { utc: plan.wake_at, mono: None };
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
@@ -219,7 +219,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     }
 
     /// Writes down what the plan decided; says whether there is more to plan at once.
-    fn record(&mut self, plan: &Plan, reading: &Reading) -> Result<bool, ledger::Error> {
+    fn record(&mut self, plan: &Plan) -> Result<bool, ledger::Error> {
         if plan.admit.is_empty() && plan.moved.is_empty() {
             return Ok(false);
         }
@@ -230,7 +230,6 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         for run in &plan.moved {
             log::state(run, None);
         }
-        let _ = reading;
         Ok(true)
     }
 

@@ -30,8 +30,21 @@ const LANES: [&str; 4] = [
 const DUE_LANE: &str = "WHERE account = ?1 AND state = 'due' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3";
 
 impl Ledger {
-    /// What is due at this reading, without the runs of `held` accounts.
+    /// What is due at this reading, without the runs of `held` accounts; all of it out of one snapshot.
     pub fn view(&mut self, held: &BTreeSet<AccountName>, reading: &Reading) -> Result<View, Error> {
+        self.conn.prepare_cached("BEGIN")?.execute([])?;
+        let touched = self.touched.clone();
+        let view = self.due(held, reading);
+        if view.is_err() {
+            // The heads are rolled back with it: they are made anew next time.
+            self.ripe_until = None;
+            self.touched = touched;
+        }
+        self.conn.prepare_cached(if view.is_ok() { "COMMIT" } else { "ROLLBACK" })?.execute([])?;
+        view
+    }
+
+    fn due(&mut self, held: &BTreeSet<AccountName>, reading: &Reading) -> Result<View, Error> {
         let now = reading.now.utc;
         self.ripen(now)?;
         let mut view = View { cursors: if reading.proof.is_some() { self.cursors(now)? } else { Vec::new() }, ..View::default() };

@@ -217,10 +217,36 @@ impl World {
         self.cloud.audit()
     }
 
-    /// The promise, checked from outside: rows against slots, and the ledger against the cloud.
-    ///
-    /// `open_ok` tells which rows may be open still; `from` is when the policy came into force.
+    /// Keeps a copy of the ledger; nobody may have it open.
+    pub(crate) fn keep_copy(&self) {
+        self.wipe_leftovers();
+        std::fs::copy(self.ledger_path(), self.folder.path().join("copy.db")).unwrap();
+    }
+
+    /// Puts the kept copy back, as a person does; the lock file stays what it is.
+    pub(crate) fn put_back(&self) {
+        self.wipe_leftovers();
+        std::fs::copy(self.folder.path().join("copy.db"), self.ledger_path()).unwrap();
+    }
+
+    /// Folds the log into the file, and leaves nothing beside it.
+    fn wipe_leftovers(&self) {
+        let conn = rusqlite::Connection::open(self.ledger_path()).unwrap();
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        drop(conn);
+        for leftover in ["ledger.db-wal", "ledger.db-shm"] {
+            drop(std::fs::remove_file(self.folder.path().join(leftover)));
+        }
+    }
+
+    /// The promise, checked from outside: rows against slots, and the ledger against the cloud. `from` is when the policy came into force.
     pub(crate) fn check(&self, from: DateTime<Utc>) {
+        self.covers(from);
+        self.knows();
+    }
+
+    /// Every slot is covered by one row that ends, and no two backups that did not fail are of one run.
+    pub(crate) fn covers(&self, from: DateTime<Utc>) {
         let rows = self.rows();
         let now = self.truth.utc();
         for job in &self.policy.jobs {
@@ -242,6 +268,11 @@ impl World {
         let audit = self.audit();
         assert_eq!(audit.doubled, [], "two backups that did not fail, {}", self.story());
         assert!(audit.peak_creates() <= 5, "{} creates in one second", audit.peak_creates());
+    }
+
+    /// Every backup of ours is in the ledger, and every success is in the cloud.
+    fn knows(&self) {
+        let (rows, audit) = (self.rows(), self.audit());
         let known = self.known_backups();
         for backup in audit.backups.iter().filter(|backup| !backup.alias.is_empty()) {
             let row = rows.iter().find(|row| backup.alias == row.alias || backup.alias.starts_with(&format!("{}.", row.alias)));
