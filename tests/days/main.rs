@@ -4,6 +4,7 @@
 
 mod absences;
 mod clocks;
+mod holds;
 mod nights;
 mod seeds;
 mod world;
