@@ -26,7 +26,7 @@ pub struct View {
     pub queue: Vec<Waiting>,
     /// Rows whose time has come: due rows that may have to end, and rows to look for.
     pub timed: Vec<Waiting>,
-    /// How many runs of each account are in flight.
+    /// How many runs of each account are in flight; told where a run of the queue may start.
     pub in_flight: BTreeMap<AccountName, u32>,
     /// The soonest moment at which anything else comes due.
     pub soonest: Option<DateTime<Utc>>,

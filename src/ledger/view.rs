@@ -73,7 +73,9 @@ impl Ledger {
         let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT 256";
         view.timed.extend(self.select(stray, &[&reading.process, &lease])?.into_iter().map(alone));
         view.timed.extend(self.overlapped(now)?);
-        view.in_flight = self.in_flight()?;
+        if !view.queue.is_empty() {
+            view.in_flight = self.in_flight()?;
+        }
         Ok(view)
     }
 
