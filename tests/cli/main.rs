@@ -7,3 +7,4 @@ mod binary;
 mod good_policies;
 mod next;
 mod noise;
+mod stops;
