@@ -4,6 +4,7 @@
 
 mod absences;
 mod clocks;
+mod housekeeping;
 mod nights;
 mod seeds;
 mod world;
