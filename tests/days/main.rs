@@ -5,6 +5,7 @@
 mod absences;
 mod clocks;
 mod holds;
+mod housekeeping;
 mod nights;
 mod seeds;
 mod world;
