@@ -82,6 +82,7 @@ struct Daemon<C, A> {
     installed: bool,
     clock_proof: ClockProof,
     clock_turn: u32,
+    proved_anew: bool,
     accounts: Accounts,
     paces: Paces,
     held: Held,
@@ -112,6 +113,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         installed: false,
         clock_proof: ClockProof::default(),
         clock_turn: 0,
+        proved_anew: false,
         accounts: Accounts::default(),
         held: Held::default(),
         unseen: BTreeMap::new(),
@@ -211,6 +213,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         };
         let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
         self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
+        if self.proved_anew {
+            self.ledger.clock_proved(now.utc)?;
+            self.proved_anew = false;
+        }
         if !self.installed {
             let loaded = &self.loaded;
             let loaded_at = now.utc_at(loaded.at);

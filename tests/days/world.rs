@@ -139,8 +139,11 @@ impl World {
 
     /// Opens the ledger as a daemon does.
     pub(crate) fn open(&self) -> Ledger {
-        let now = self.truth.utc();
-        Ledger::open(&self.ledger_path(), "world", now).unwrap().ledger
+        let now = self.truth.utc() + *self.offset.lock().unwrap();
+        let ledger = Ledger::open(&self.ledger_path(), "world", now).unwrap().ledger;
+        // Nobody waits for a lock in real time.
+        ledger.connection().busy_timeout(Duration::ZERO).unwrap();
+        ledger
     }
 
     /// Lets the daemon live while `life` goes on, then ends it.

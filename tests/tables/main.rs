@@ -2,5 +2,6 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects, and fails")]
 
+mod fences;
 mod forecasts;
 mod schedules;
