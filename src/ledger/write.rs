@@ -160,7 +160,8 @@ impl Ledger {
         )?;
         tx.execute(
             "UPDATE runs SET due_at_ms = ?1
-             WHERE state = 'due' AND attempts > 0 AND due_at_ms > ?1 + (SELECT max_backoff_ms FROM terms t WHERE t.terms_id = runs.terms_id)",
+             WHERE state IN ('due', 'uncertain') AND attempts > 0
+               AND due_at_ms > ?1 + (SELECT max_backoff_ms FROM terms t WHERE t.terms_id = runs.terms_id)",
             [ms(now)],
         )?;
         tx.commit()?;

@@ -74,3 +74,20 @@ fn a_wrong_clock_closes_no_row() {
         assert_eq!(world.only().late, 0, "{}", world.story());
     });
 }
+
+#[test]
+fn an_answer_that_comes_while_our_clock_is_wrong_puts_nothing_off_for_years() {
+    simulated(async {
+        let world = lone("create#1:slow_reply=10s+throttle_burst=1s,create#2:backup_takes=60s");
+        let life = async {
+            world.pass(s(60 + 5)).await;
+            world.step_clock(TimeDelta::days(3_653));
+            world.pass(MINUTE).await;
+            assert_eq!(world.only().state, "due", "{}", world.story());
+            world.step_clock(-TimeDelta::days(3_653));
+            world.pass(HOUR).await;
+        };
+        world.live(life, End::Stop).await;
+        world.ends_with_one();
+    });
+}

@@ -6,7 +6,8 @@ use crate::{
 };
 use std::time::Duration;
 
-/// Lives to 20 minutes after the slot, with a copy made `copied` after it; then the copy is put back, and the daemon lives on.
+/// Lives until it is `killed` so long after the slot; a copy is made `copied` after it, when the row says `word`. The copy is put back, and the
+/// daemon lives on.
 async fn put_back_in_between(world: &World, copied: Duration, word: &str, killed: Duration, then: Duration) {
     let life = async {
         world.pass(MINUTE + copied).await;
