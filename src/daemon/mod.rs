@@ -5,6 +5,7 @@
 
 mod accounts;
 mod act;
+mod chores;
 mod log;
 mod paces;
 mod results;
@@ -21,12 +22,17 @@ use crate::{
         run::{Reading, Run},
         terms::Terms,
     },
-    ledger::{self, Install, Ledger, Remedy},
+    ledger::{self, Install, Ledger, Remedy, Sweep},
 };
 use accounts::Accounts;
 use act::Done;
 use paces::Paces;
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::{sync::Notify, task::JoinSet};
 
 /// How long calls in flight may still take after a stop: docker kills after 10 s.
@@ -58,6 +64,8 @@ pub struct Outside<C, A> {
     pub api: A,
     /// Rings the loop: somebody may have asked for something.
     pub ring: Arc<Notify>,
+    /// Set when the night's housekeeping is to be done; the loop takes it back.
+    pub chores: Arc<AtomicBool>,
     /// A number drawn at random for this process.
     pub process: i64,
 }
@@ -83,6 +91,7 @@ struct Daemon<C, A> {
     unrecorded: Vec<Done>,
     beat_at: Option<Duration>,
     ledger_held: bool,
+    sweep: Option<Sweep>,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
@@ -112,6 +121,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         unrecorded: Vec::new(),
         beat_at: None,
         ledger_held: false,
+        sweep: None,
     };
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -180,6 +190,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
         self.beat(now)?;
+        self.do_chores(&reading, &mut wake)?;
         if moved {
             wake.sooner(now.mono);
         }

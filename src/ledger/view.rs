@@ -20,6 +20,8 @@ const CURSORS: i64 = 1_024;
 const HEADS: i64 = 16;
 /// So many rows of an account and state are shown whose time has come.
 const TIMED: i64 = 32;
+/// So many calls are shown whose lease is over; with the lanes of an account a view has at most 256 such rows.
+const STRAYS: i64 = 128;
 /// The rows that time, a list or a poll can move; each kind has its own share of a view.
 const LANES: [&str; 4] = [
     "WHERE account = ?1 AND state = 'uncertain' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
@@ -70,8 +72,8 @@ impl Ledger {
             view.timed.extend(self.select(DUE_LANE, &[&account.as_str(), &ms(now), &TIMED])?.into_iter().map(alone));
         }
         let lease = super::row::length_ms(reading.now.mono);
-        let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT 256";
-        view.timed.extend(self.select(stray, &[&reading.process, &lease])?.into_iter().map(alone));
+        let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT ?3";
+        view.timed.extend(self.select(stray, &[&reading.process, &lease, &STRAYS])?.into_iter().map(alone));
         view.timed.extend(self.overlapped(now)?);
         if !view.queue.is_empty() {
             view.in_flight = self.in_flight()?;

@@ -11,6 +11,7 @@ mod closings;
 mod cursors;
 mod generations;
 mod holds;
+mod housekeeping;
 mod locked;
 mod lone;
 mod nights;

@@ -2,6 +2,15 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects, and fails")]
 
+mod answers;
+mod catch_ups;
+mod due_runs;
 mod fences;
 mod forecasts;
+mod looks;
+mod paces;
+mod plans;
+mod policies;
+mod polls;
+mod scene;
 mod schedules;
