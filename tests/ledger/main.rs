@@ -7,6 +7,7 @@ mod checks;
 mod files;
 mod heads;
 mod locks;
+mod remedies;
 mod round_trips;
 mod shelf;
 mod triggers;

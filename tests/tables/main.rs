@@ -5,7 +5,6 @@
 mod answers;
 mod catch_ups;
 mod due_runs;
-mod fences;
 mod forecasts;
 mod looks;
 mod paces;
