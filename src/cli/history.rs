@@ -226,7 +226,7 @@ impl Serialize for Fields<'_> {
 }
 
 const HEAD: [&str; 7] = ["", "RUN", "SLOT", "JOB", "INSTANCE", "STATE", "WHY"];
-const MOST: [usize; 7] = [1, 10, 25, 20, 20, 9, super::table::WIDTH];
+const MOST: [usize; 7] = [1, 10, 26, 20, 20, 9, super::table::WIDTH];
 
 fn cells(item: &Item) -> [String; 7] {
     let shown = |text: &str| visible(text).into_owned();

@@ -92,6 +92,7 @@ struct Daemon<C, A> {
     beat_at: Option<Duration>,
     ledger_held: bool,
     sweep: Option<Sweep>,
+    told: log::Told,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
@@ -122,6 +123,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         beat_at: None,
         ledger_held: false,
         sweep: None,
+        told: log::Told::default(),
     };
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -189,6 +191,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
+        self.told.clock(reading.proof.is_some() || self.loaded.policy.instances.is_empty(), now.mono);
         self.beat(now)?;
         self.do_chores(&reading, &mut wake)?;
         if moved {

@@ -13,6 +13,7 @@ mod generations;
 mod holds;
 mod housekeeping;
 mod locked;
+mod logs;
 mod lone;
 mod nights;
 mod pace;

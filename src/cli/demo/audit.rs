@@ -1,6 +1,6 @@
 //! The audit: what the daemon wrote against what the cloud made. It believes neither.
 
-use super::items;
+use super::{incidents, items};
 use crate::{
     cli::table::visible,
     domain::{alias::generation_of, run::Outcome},
@@ -37,12 +37,7 @@ impl Audit {
             let row = row(&backup.alias);
             row.is_none_or(|row| !backup.fails && !backup.deleted && row.backup_id != Some(backup.id.0))
         });
-        let incidents = cloud.incidents().filter(|event| !event.alias.is_empty()).map(|event| {
-            let faults: Vec<String> = event.faults.iter().map(ToString::to_string).collect();
-            let end = row(&event.alias).map_or("no row", |row| row.state.as_str());
-            format!("  {:<26} {:<16} {:<42} -> {end}", faults.join("+"), event.instance, event.alias)
-        });
-        let (incidents, lost) = (incidents.collect(), lost.count());
+        let (incidents, lost) = (incidents::lines(cloud, &items), lost.count());
         let (backups, doubled, peak) = (made.len(), cloud.doubled.len(), cloud.peak_creates());
         Ok(Self { slots, backups, doubled, lost, peak, ledger: ledger.into(), incidents, items })
     }
