@@ -18,7 +18,7 @@ use crate::{
         plan::{self, Held, Plan},
         policy::Policy,
         proof::ClockProof,
-        run::{Reading, Run},
+        run::{Reading, Restored, Run},
         terms::Terms,
     },
     ledger::{self, Install, Ledger, Remedy},
@@ -177,9 +177,11 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
-        self.beat(now)?;
         if moved {
+            // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
+        } else {
+            self.beat(now)?;
         }
         Ok(wake)
     }
@@ -198,8 +200,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             }
             return Ok(());
         };
-        let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
-        self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
+        if self.ledger.restored() == Restored::Undated {
+            let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
+            self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
+        }
         if !self.installed {
             let loaded = &self.loaded;
             let loaded_at = now.utc_at(loaded.at);
