@@ -109,7 +109,7 @@ pub fn kept(policy: &Policy, now: DateTime<Utc>) -> BTreeMap<JobName, Kept> {
 /// Plans one pass.
 pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, Kept>, reading: &Reading) -> Plan {
     let mut plan = Plan { wake_at: view.soonest, ..Plan::default() };
-    if reading.proof.is_some() {
+    if reading.proof.is_some() && !view.cursors.is_empty() {
         plan.admit = admit(policy, &view.cursors, reading);
     }
     let mut lists: BTreeMap<InstanceId, ListStep> = BTreeMap::new();
