@@ -117,7 +117,7 @@ fn freed_at(policy: &Policy, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, Kept>, reading: &Reading) -> Plan {
     let freed_at = if kept.is_empty() { None } else { freed_at(policy, reading.now.utc) };
     let mut plan = Plan { wake_at: [view.soonest, freed_at].into_iter().flatten().min(), ..Plan::default() };
-    if reading.proof.is_some() {
+    if reading.proof.is_some() && !view.cursors.is_empty() {
         plan.admit = admit(policy, &view.cursors, reading);
     }
     let mut lists: BTreeMap<InstanceId, ListStep> = BTreeMap::new();

@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// So many pairs are admitted in one pass.
 const CURSORS: i64 = 1_024;
-/// So many due runs of an account are shown; a pass begins fewer.
-const HEADS: i64 = 16;
+/// So many due runs of an account are shown; a pass begins one or two.
+const HEADS: i64 = 8;
 /// So many rows of an account and state are shown whose time has come.
 const TIMED: i64 = 32;
 /// So many calls are shown whose lease is over; with the lanes of an account a view has at most 256 such rows.
