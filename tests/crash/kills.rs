@@ -70,11 +70,10 @@ pub(crate) async fn night(seed: u64, kills: usize) -> anyhow::Result<Found> {
     }
     night.cloud.set_faults(HARMLESS.parse::<Faults>()?);
     // A call that met its fault before may still kill.
-    while night.watch(LONGEST, |rows| night.is_over(rows)).await? {
+    while night.watch(LONGEST, |rows| night.is_over(rows)).await? || night.stop().await? {
         killed += 1;
         night.start()?;
     }
-    night.stop().await?;
     let found = Found::of(&night, killed)?;
     ensure!(found.holds(), "{found}\n{}", night.story());
     Ok(found)
@@ -122,7 +121,7 @@ pub(crate) async fn campaign(kills: usize) -> anyhow::Result<()> {
             Ok(found) => sum += found,
             Err(error) => {
                 broken += 1;
-                writeln!(stdout(), "BROKEN {error:?}")?;
+                writeln!(stdout(), "BROKEN {error:#}")?;
             }
         }
     }
