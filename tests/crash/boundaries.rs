@@ -27,14 +27,15 @@ const EARLY: u32 = 4;
 /// How long a night may take.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Backups are short, so that a second send would find the instance free and double it.
+/// Backups are short and listed late, so that a second send would find the instance free, and a look too early nothing.
 const PLAN: Plan = Plan {
     seed: 9,
     instances: 4,
     slots_s: &[6],
-    window: "1s",
+    window: "6s",
     durations: Duration::from_millis(100)..=Duration::from_millis(400),
-    faults: "create#1@cdb-sim00002:http_error_after_act,create#1@cdb-sim00003:http_error_before_act,create#1@cdb-sim00004:backup_fails",
+    faults: "create#1@cdb-sim00001:lists_late=1900ms,create#1@cdb-sim00002:http_error_after_act+lists_late=1900ms,\
+        create#1@cdb-sim00003:http_error_before_act,create#1@cdb-sim00004:backup_fails",
     front: None,
 };
 

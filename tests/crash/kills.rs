@@ -30,12 +30,12 @@ const PATIENCE_MS: Range<u64> = 150..2_500;
 /// How long a night may take.
 const LONGEST: Duration = Duration::from_secs(150);
 
-/// Some backups are shorter than a restart, so that a second send would find the instance free.
+/// Some backups are shorter than a restart and listed after it, so that a second send would find the instance free, and a look too early nothing.
 const PLAN: Plan = Plan {
     seed: 0,
     instances: 5,
     slots_s: &[5, 12, 19],
-    window: "3s",
+    window: "6s",
     durations: Duration::from_millis(100)..=Duration::from_millis(1_200),
     faults: "",
     front: None,

@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) instances: u16,
     /// When each job's slot is, in seconds after the start; the first one leaves a slow machine time to start the daemon three times.
     pub(crate) slots_s: &'static [i64],
-    /// `absence_window`: after it a call of a dead daemon has acted and is listed.
+    /// `absence_window`: after it a call of a dead daemon has acted and is listed, which takes up to a third of it.
     pub(crate) window: &'static str,
     /// How long a backup runs.
     pub(crate) durations: RangeInclusive<Duration>,
@@ -76,7 +76,7 @@ impl Night {
         settings.faults = plan.faults.parse()?;
         settings.durations = plan.durations.clone();
         settings.latency = Duration::from_millis(5)..=Duration::from_millis(120);
-        settings.list_lag = Duration::ZERO..=Duration::from_millis(300);
+        settings.list_lag = Duration::ZERO..=Duration::from_millis(1_900);
         let victim = daemon.clone();
         let cloud = Cloud::with_kill(
             settings,

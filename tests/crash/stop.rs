@@ -19,7 +19,7 @@ const PLAN: Plan = Plan {
     seed: 3,
     instances: 1,
     slots_s: &[8],
-    window: "3s",
+    window: "6s",
     durations: Duration::from_millis(100)..=Duration::from_millis(200),
     faults: "",
     front: None,
