@@ -18,5 +18,6 @@ COPY --from=build /src/target/release/cdb-backupd /usr/bin/cdb-backupd
 USER 7306:7306
 VOLUME /var/lib/cdb-backupd
 STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["/usr/bin/cdb-backupd", "health"]
 ENTRYPOINT ["/usr/bin/cdb-backupd"]
 CMD ["run", "--config", "/etc/cdb-backupd/policy.yaml"]

@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 mod effective;
 pub mod exit;
+pub mod health;
 pub mod history;
 pub mod moment;
 pub mod next;
@@ -92,6 +93,8 @@ pub enum Command {
     History(reading::History),
     /// Show one run: its attempts, its backups, and what happens next
     Show(reading::Show),
+    /// Tell whether a daemon works on the ledger
+    Health(health::Health),
     /// Watch it work against a simulated cloud, for under a minute
     Demo(demo::Demo),
     /// Run a simulated cloud on a loopback address, to try a policy by hand
@@ -107,6 +110,7 @@ impl Command {
             Self::Next(next) => next.run(globals, now),
             Self::History(history) => history.run(globals, now),
             Self::Show(show) => show.run(globals, now),
+            Self::Health(health) => health.run(globals, now),
             Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -119,7 +123,7 @@ impl Command {
     fn has_rows(&self) -> bool {
         match self {
             Self::History(_) => true,
-            Self::Run(_) | Self::Check(_) | Self::Next(_) | Self::Show(_) | Self::Demo(_) | Self::Sim(_) => false,
+            Self::Run(_) | Self::Check(_) | Self::Next(_) | Self::Show(_) | Self::Health(_) | Self::Demo(_) | Self::Sim(_) => false,
         }
     }
 }

@@ -15,7 +15,6 @@ use crate::domain::{
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use std::sync::Arc;
 
 /// Tell which slots are coming, and when their runs start
 #[derive(Clone, Debug, clap::Args)]
@@ -57,11 +56,8 @@ impl Next {
         if until <= after {
             return Err(Exit::Usage.because("no time lies between --from and --until; name a later --until").into());
         }
-        let of_job = |job: &Arc<Job>| {
-            let slots = coming(&loaded.policy, job, after, until, self.count.into());
-            slots.into_iter().map(|slot| (Arc::clone(job), slot)).collect::<Vec<_>>()
-        };
-        let mut slots: Vec<_> = jobs.into_iter().flat_map(of_job).collect();
+        let of_jobs = coming(&loaded.policy, &jobs, after, until, self.count.into());
+        let mut slots: Vec<_> = jobs.into_iter().zip(of_jobs).flat_map(|(job, slots)| slots.into_iter().map(move |slot| (job, slot))).collect();
         slots.sort_by_key(|(_, coming)| coming.slot);
         if globals.output == Format::Json {
             let items: Vec<Item<'_>> = slots.iter().map(|(job, coming)| Item::of(&job.name, coming)).collect();
@@ -76,8 +72,8 @@ impl Next {
 }
 
 /// The jobs that are meant, in the order of the file.
-fn jobs<'a>(policy: &'a Policy, name: Option<&str>) -> anyhow::Result<Vec<&'a Arc<Job>>> {
-    let jobs: Vec<_> = policy.jobs.iter().filter(|job| name.is_none_or(|name| job.name.as_str() == name)).collect();
+fn jobs<'a>(policy: &'a Policy, name: Option<&str>) -> anyhow::Result<Vec<&'a Job>> {
+    let jobs: Vec<&Job> = policy.jobs.iter().map(|job| &**job).filter(|job| name.is_none_or(|name| job.name.as_str() == name)).collect();
     if let (Some(name), []) = (name, jobs.as_slice()) {
         let known: Vec<&str> = policy.jobs.iter().map(|job| job.name.as_str()).collect();
         return Err(Exit::Usage.because(format!("there is no job `{}`; the policy has: {}", visible(name), known.join(", "))).into());
@@ -101,7 +97,7 @@ impl<'a> Item<'a> {
 }
 
 /// A line for each slot, and one below it for each note.
-fn text(slots: &[(Arc<Job>, Coming)]) -> String {
+fn text(slots: &[(&Job, Coming)]) -> String {
     let head = ["SLOT", "UTC", "JOB", "RUNS", "STARTS"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(slots.iter().map(|(job, coming)| cells(job, coming))).collect();
     let columns = Columns::fitting(&rows, [26, 20, 32, 6, 20]);

@@ -1,4 +1,4 @@
-//! What `history` and `show` share: which ledger they read, and how. No daemon, no keys, and with `--ledger` no policy.
+//! What `history`, `show` and `health` share: which ledger they read, and how. No daemon, no keys, and with `--ledger` no policy.
 
 use super::{
     Globals,
@@ -64,7 +64,8 @@ impl Show {
 }
 
 impl LedgerArg {
-    fn path(self, globals: &Globals, now: Now) -> anyhow::Result<PathBuf> {
+    /// Where it is; the policy is read only when nothing else says it.
+    pub(super) fn path(self, globals: &Globals, now: Now) -> anyhow::Result<PathBuf> {
         match self.ledger {
             Some(path) => Ok(path),
             None => Ok(globals.policy_quietly(now).context("name the ledger with `--ledger PATH` to read it without a policy")?.ledger),
@@ -80,7 +81,8 @@ fn output_of(format: Format) -> Output {
     }
 }
 
-fn ended(result: anyhow::Result<()>) -> anyhow::Result<Exit> {
+/// How a reading command ends: a reader that has gone away is no error, and a ledger's fault has an exit code of its own.
+pub(super) fn ended(result: anyhow::Result<()>) -> anyhow::Result<Exit> {
     let Err(error) = result else { return Ok(Exit::Ok) };
     if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)) {
         return Ok(Exit::Ok);

@@ -5,7 +5,7 @@ use super::{
     exit::{self, Exit},
 };
 use crate::{
-    alarm::{self, Chores},
+    alarm,
     clock::{Clock, SystemClock},
     cloud::{
         Access,
@@ -54,7 +54,7 @@ impl Run {
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
-        let outside = Outside { clock, api: client, ring: Arc::default(), process: random_number() };
+        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number() };
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
@@ -68,7 +68,7 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let (first, stop) = tokio::sync::oneshot::channel::<()>();
-    let mut alarm = alarm::start(outside.ring.clone(), Chores::default()).await.context("start the alarm")?;
+    let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
     let daemon = daemon::run(outside, ledger, loaded, async {
         // The sender lives as long as the loop.
         drop(stop.await);

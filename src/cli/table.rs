@@ -1,6 +1,7 @@
 //! Text for people: columns that fit the screen, marks that are seen at a glance, and nothing that drives the terminal.
 
 use std::borrow::Cow;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The widest line of any command.
 pub const WIDTH: usize = 120;
@@ -14,12 +15,17 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().flat_map(|c| if hides(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect())
 }
 
-/// At most `width` characters, the last one `…` when some are cut.
+/// At most `width` columns of a terminal, the last one `…` when something is cut.
 pub fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used < width
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// Columns of fixed widths. The last takes what is left of [`WIDTH`] and is not padded.
@@ -29,7 +35,7 @@ pub struct Columns(Vec<usize>);
 impl Columns {
     /// As wide as the widest cell of `rows`, at most `most` each, and two blanks between.
     pub fn fitting<const N: usize>(rows: &[[String; N]], most: [usize; N]) -> Self {
-        let width = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let width = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.width()).max().unwrap_or(0);
         let mut widths: Vec<usize> = most.iter().enumerate().map(|(i, most)| width(i).min(*most)).collect();
         let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
         if let Some(last) = widths.last_mut() {
@@ -40,8 +46,12 @@ impl Columns {
 
     /// One line, without its end.
     pub fn line(&self, cells: &[String]) -> String {
-        let cells: Vec<_> = cells.iter().zip(&self.0).map(|(cell, width)| format!("{:<width$}", cut(cell, *width), width = *width)).collect();
-        cells.join("  ").trim_end().to_owned()
+        let padded = |(cell, width): (&String, &usize)| {
+            let cell = cut(cell, *width);
+            let blank = width.saturating_sub(cell.width());
+            format!("{cell}{:blank$}", "")
+        };
+        cells.iter().zip(&self.0).map(padded).collect::<Vec<_>>().join("  ").trim_end().to_owned()
     }
 }
 
@@ -110,6 +120,13 @@ mod tests {
     fn what_would_drive_a_terminal_is_shown_as_text() {
         assert_eq!(visible("a\u{1b}[2Jb\r\n\u{9b}31m\u{202e}c"), "a\\u{1b}[2Jb\\r\\n\\u{9b}31m\\u{202e}c");
         assert_eq!(visible("实例 été"), "实例 été");
+    }
+
+    #[test]
+    fn a_line_is_as_wide_as_a_terminal_shows_it() {
+        let rows = [["双十一".to_owned(), "x".to_owned()], ["été".to_owned(), "y".to_owned()]];
+        let columns = Columns::fitting(&rows, [5, 9]);
+        assert_eq!(rows.map(|row| columns.line(&row)), ["双十…  x", "été    y"]);
     }
 
     #[test]

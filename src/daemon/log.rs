@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{
-        policy::Policy,
+        policy::{HistoryBounds, Policy},
         reply::CallError,
         run::{Note, Run, State},
     },
@@ -113,6 +113,13 @@ pub(super) fn installed(policy: &Policy, owed: usize) {
         missed_by_change = owed,
         "the policy is in force"
     );
+}
+
+pub(super) fn pruned(runs: u64, bounds: &HistoryBounds) {
+    if runs > 0 {
+        let age = humantime::format_duration(bounds.max_age);
+        tracing::info!(runs, max_age = %age, max_runs = bounds.max_runs, "the history is within its bounds again: {runs} old runs were dropped");
+    }
 }
 
 pub(super) fn clock_off(ahead: TimeDelta) {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod act;
+mod chores;
 mod log;
 mod paces;
 mod results;
@@ -21,12 +22,17 @@ use crate::{
         run::{Reading, Restored, Run},
         terms::Terms,
     },
-    ledger::{self, Install, Ledger, Remedy},
+    ledger::{self, Install, Ledger, Remedy, Sweep},
 };
 use accounts::Accounts;
 use act::Done;
 use paces::Paces;
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::{sync::Notify, task::JoinSet};
 
 /// How long calls in flight may still take after a stop: docker kills after 10 s.
@@ -58,6 +64,8 @@ pub struct Outside<C, A> {
     pub api: A,
     /// Rings the loop: somebody may have asked for something.
     pub ring: Arc<Notify>,
+    /// Set when the night's housekeeping is to be done; the loop takes it back.
+    pub chores: Arc<AtomicBool>,
     /// A number drawn at random for this process.
     pub process: i64,
 }
@@ -74,6 +82,7 @@ struct Daemon<C, A> {
     installed: bool,
     clock_proof: ClockProof,
     clock_turn: u32,
+    proved_anew: bool,
     accounts: Accounts,
     paces: Paces,
     held: Held,
@@ -82,6 +91,7 @@ struct Daemon<C, A> {
     unrecorded: Vec<Done>,
     beat_at: Option<Duration>,
     ledger_held: bool,
+    sweep: Option<Sweep>,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
@@ -103,6 +113,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         installed: false,
         clock_proof: ClockProof::default(),
         clock_turn: 0,
+        proved_anew: false,
         accounts: Accounts::default(),
         held: Held::default(),
         unseen: BTreeMap::new(),
@@ -110,6 +121,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         unrecorded: Vec::new(),
         beat_at: None,
         ledger_held: false,
+        sweep: None,
     };
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -172,7 +184,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen)?;
         let view = self.ledger.view(&self.held.accounts, &reading)?;
         let plan = plan::plan(&self.loaded.policy, view, &self.held, &kept, &reading);
-        let moved = self.record(&plan, &reading)?;
+        let moved = self.record(&plan)?;
         let mut wake = Wake { utc: plan.wake_at, mono: None };
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
@@ -182,6 +194,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             wake.sooner(now.mono);
         } else {
             self.beat(now)?;
+            self.do_chores(&reading, &mut wake)?;
         }
         Ok(wake)
     }
@@ -204,6 +217,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
             self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
         }
+        if self.proved_anew {
+            self.ledger.clock_proved(now.utc)?;
+            self.proved_anew = false;
+        }
         if !self.installed {
             let loaded = &self.loaded;
             let loaded_at = now.utc_at(loaded.at);
@@ -223,7 +240,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     }
 
     /// Writes down what the plan decided; says whether there is more to plan at once.
-    fn record(&mut self, plan: &Plan, reading: &Reading) -> Result<bool, ledger::Error> {
+    fn record(&mut self, plan: &Plan) -> Result<bool, ledger::Error> {
         if plan.admit.is_empty() && plan.moved.is_empty() {
             return Ok(false);
         }
@@ -234,7 +251,6 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         for run in &plan.moved {
             log::state(run, None);
         }
-        let _ = reading;
         Ok(true)
     }
 

@@ -26,7 +26,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     pub(super) fn hear(&mut self, done: &Done) {
         if let Some(date) = done.date {
             match self.clock_proof.heard(done.sent, done.received, date) {
-                Heard::Proved => tracing::info!(date = %date, "the clock is proved by a reply's Date"),
+                Heard::Proved => {
+                    self.proved_anew = true;
+                    tracing::info!(date = %date, "the clock is proved by a reply's Date");
+                }
                 Heard::Off(ahead) => log::clock_off(ahead),
                 Heard::Nothing => {}
             }

@@ -26,7 +26,7 @@ pub struct View {
     pub queue: Vec<Waiting>,
     /// Rows whose time has come: due rows that may have to end, and rows to look for.
     pub timed: Vec<Waiting>,
-    /// How many runs of each account are in flight.
+    /// How many runs of each account are in flight; told where a run of the queue may start.
     pub in_flight: BTreeMap<AccountName, u32>,
     /// The soonest moment at which anything else comes due.
     pub soonest: Option<DateTime<Utc>>,
@@ -106,9 +106,15 @@ pub fn kept(policy: &Policy, now: DateTime<Utc>) -> BTreeMap<JobName, Kept> {
     policy.jobs.iter().filter_map(|job| Some((job.name.clone(), hold(job)?))).collect()
 }
 
+/// When the first of the blackouts that last at `now` ends.
+fn freed_at(policy: &Policy, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    policy.blackouts.iter().chain(policy.jobs.iter().flat_map(|job| &job.blackouts)).filter_map(|blackout| blackout.covers(now)).min()
+}
+
 /// Plans one pass.
 pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, Kept>, reading: &Reading) -> Plan {
-    let mut plan = Plan { wake_at: view.soonest, ..Plan::default() };
+    let freed_at = if kept.is_empty() { None } else { freed_at(policy, reading.now.utc) };
+    let mut plan = Plan { wake_at: [view.soonest, freed_at].into_iter().flatten().min(), ..Plan::default() };
     if reading.proof.is_some() && !view.cursors.is_empty() {
         plan.admit = admit(policy, &view.cursors, reading);
     }

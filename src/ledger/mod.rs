@@ -1,13 +1,14 @@
 //! The record: one SQLite file that is the whole truth of the daemon, owned by the loop and called directly.
 //!
 //! Decided here: how the file is opened, locked and recognised ([`open`]), how the phases of a pass read and write it ([`view`], [`write`]), how
-//! rows are spelled ([`row`]), and what people read ([`report`]). Not decided here: what becomes of a run (`domain::run`).
+//! rows are spelled ([`row`]), what is dropped ([`prune`]), and what people read ([`report`]). Not decided here: what becomes of a run (`domain::run`).
 //!
 //! One transaction per phase, `synchronous=FULL`: what a phase reports as written is on the disk before the next begins.
 
 mod install;
 mod lock;
 mod open;
+mod prune;
 mod queue;
 pub mod report;
 mod row;
@@ -16,6 +17,7 @@ mod write;
 
 pub use install::Install;
 pub use open::Opened;
+pub use prune::Sweep;
 pub use write::{Answered, Attempt, Begun};
 
 use crate::domain::{

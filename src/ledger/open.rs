@@ -63,9 +63,14 @@ impl Ledger {
         Self::assemble(conn, None, LockFile::in_memory(), id.to_owned(), restored)
     }
 
-    /// The connection, for tests that look at rows or abort at a commit.
+    /// The connection, for tests that look at rows.
     pub fn connection(&self) -> &Connection {
         &self.conn
+    }
+
+    /// The connection, for tests that end the process at a commit.
+    pub fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.conn
     }
 
     fn assemble(conn: Connection, path: Option<PathBuf>, lock: LockFile, id: String, restored: Restored) -> Result<Self, Error> {

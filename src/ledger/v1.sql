@@ -1,98 +1,101 @@
--- The ledger, version 1. Ordinary tables, so that every sqlite3 from 3.26 on can read them; instants are milliseconds UTC.
+-- The ledger, version 1. Ordinary tables, so that every sqlite3 from 3.26 on can read them; instants are milliseconds UTC. Such tables would keep a
+-- word in an INTEGER column and bytes in a TEXT one: hence a `typeof` for each that has no list of values.
 CREATE TABLE meta (
-  key TEXT PRIMARY KEY,
-  value TEXT NOT NULL
+  key TEXT NOT NULL PRIMARY KEY CHECK (typeof(key) = 'text'),
+  value TEXT NOT NULL CHECK (typeof(value) = 'text')
 );
 
 CREATE TABLE policies (
   policy_id INTEGER PRIMARY KEY,
-  hash TEXT NOT NULL,
-  text TEXT NOT NULL,
+  hash TEXT NOT NULL CHECK (typeof(hash) = 'text'),
+  text TEXT NOT NULL CHECK (typeof(text) = 'text'),
   loaded_at_ms INTEGER NOT NULL CHECK (typeof(loaded_at_ms) = 'integer')
 );
 
 -- How runs are called and followed. A row is never changed: what one run was called with is what it is followed with.
 CREATE TABLE terms (
   terms_id INTEGER PRIMARY KEY,
-  digest TEXT NOT NULL UNIQUE,
-  instance_name TEXT NOT NULL,
-  tags TEXT NOT NULL,
-  account TEXT NOT NULL,
-  endpoint TEXT NOT NULL,
-  credentials TEXT NOT NULL,
-  region TEXT NOT NULL,
+  digest TEXT NOT NULL UNIQUE CHECK (typeof(digest) = 'text'),
+  instance_name TEXT NOT NULL CHECK (typeof(instance_name) = 'text'),
+  tags TEXT NOT NULL CHECK (typeof(tags) = 'text'),
+  account TEXT NOT NULL CHECK (typeof(account) = 'text'),
+  endpoint TEXT NOT NULL CHECK (typeof(endpoint) = 'text'),
+  credentials TEXT NOT NULL CHECK (typeof(credentials) = 'text'),
+  region TEXT NOT NULL CHECK (typeof(region) = 'text'),
   method TEXT NOT NULL CHECK (method IN ('logical', 'physical', 'snapshot')),
-  tables TEXT CHECK (tables IS NULL OR method = 'logical'),
+  tables TEXT CHECK (typeof(tables) = 'null' OR (typeof(tables) = 'text' AND method = 'logical')),
   encrypted INTEGER CHECK (encrypted IS NULL OR (encrypted IN (0, 1) AND method = 'physical')),
   absence_window_ms INTEGER NOT NULL CHECK (typeof(absence_window_ms) = 'integer'),
-  after_failed INTEGER NOT NULL CHECK (after_failed BETWEEN 0 AND 8),
-  max_attempts INTEGER,
-  initial_backoff_ms INTEGER NOT NULL,
-  max_backoff_ms INTEGER NOT NULL,
-  poll_initial_ms INTEGER NOT NULL,
-  poll_max_ms INTEGER NOT NULL,
+  after_failed INTEGER NOT NULL CHECK (typeof(after_failed) = 'integer' AND after_failed BETWEEN 0 AND 8),
+  max_attempts INTEGER CHECK (typeof(max_attempts) IN ('integer', 'null')),
+  initial_backoff_ms INTEGER NOT NULL CHECK (typeof(initial_backoff_ms) = 'integer'),
+  max_backoff_ms INTEGER NOT NULL CHECK (typeof(max_backoff_ms) = 'integer'),
+  poll_initial_ms INTEGER NOT NULL CHECK (typeof(poll_initial_ms) = 'integer'),
+  poll_max_ms INTEGER NOT NULL CHECK (typeof(poll_max_ms) = 'integer'),
   overlap TEXT NOT NULL CHECK (overlap IN ('skip', 'queue'))
 );
 
 CREATE TABLE runs (
   run_id INTEGER PRIMARY KEY AUTOINCREMENT,
-  job TEXT NOT NULL,
-  instance_id TEXT NOT NULL,
+  job TEXT NOT NULL CHECK (typeof(job) = 'text'),
+  instance_id TEXT NOT NULL CHECK (typeof(instance_id) = 'text'),
   slot_ms INTEGER NOT NULL CHECK (typeof(slot_ms) = 'integer'),
   trigger TEXT NOT NULL CHECK (trigger IN ('schedule', 'manual')),
-  request INTEGER NOT NULL DEFAULT 0 CHECK ((trigger = 'schedule') = (request = 0)),
-  slot_local TEXT NOT NULL,
-  slot_last_ms INTEGER NOT NULL CHECK (slot_last_ms >= slot_ms),
-  slots INTEGER NOT NULL CHECK (slots >= 1 AND (slots = 1 OR state = 'missed')),
+  request INTEGER NOT NULL DEFAULT 0 CHECK (typeof(request) = 'integer' AND (trigger = 'schedule') = (request = 0)),
+  slot_local TEXT NOT NULL CHECK (typeof(slot_local) = 'text'),
+  slot_last_ms INTEGER NOT NULL CHECK (typeof(slot_last_ms) = 'integer' AND slot_last_ms >= slot_ms),
+  slots INTEGER NOT NULL CHECK (typeof(slots) = 'integer' AND slots >= 1 AND (slots = 1 OR state = 'missed')),
   terms_id INTEGER NOT NULL REFERENCES terms,
-  account TEXT NOT NULL,
+  account TEXT NOT NULL CHECK (typeof(account) = 'text'),
   policy_id INTEGER REFERENCES policies,
-  priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
-  alias TEXT NOT NULL CHECK (length(alias) <= 58),
+  priority INTEGER NOT NULL CHECK (typeof(priority) = 'integer' AND priority BETWEEN 0 AND 9),
+  alias TEXT NOT NULL CHECK (typeof(alias) = 'text' AND length(alias) <= 58),
   not_before_ms INTEGER NOT NULL CHECK (typeof(not_before_ms) = 'integer'),
   start_by_ms INTEGER NOT NULL CHECK (typeof(start_by_ms) = 'integer'),
-  complete_by_ms INTEGER NOT NULL CHECK (complete_by_ms >= start_by_ms),
-  restart_by_ms INTEGER NOT NULL CHECK (restart_by_ms <= complete_by_ms),
+  complete_by_ms INTEGER NOT NULL CHECK (typeof(complete_by_ms) = 'integer' AND complete_by_ms >= start_by_ms),
+  restart_by_ms INTEGER NOT NULL CHECK (typeof(restart_by_ms) = 'integer' AND restart_by_ms <= complete_by_ms),
   state TEXT NOT NULL CHECK (state IN ('due', 'calling', 'uncertain', 'running', 'succeeded', 'failed', 'timed_out', 'unknown', 'expired',
     'missed', 'skipped', 'cancelled')),
-  generation INTEGER NOT NULL DEFAULT 1 CHECK (generation BETWEEN 1 AND 10),
-  attempts INTEGER NOT NULL DEFAULT 0,
-  sends INTEGER NOT NULL DEFAULT 0,
-  busy INTEGER NOT NULL DEFAULT 0,
-  failures INTEGER NOT NULL DEFAULT 0,
+  generation INTEGER NOT NULL DEFAULT 1 CHECK (typeof(generation) = 'integer' AND generation BETWEEN 1 AND 10),
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (typeof(attempts) = 'integer'),
+  sends INTEGER NOT NULL DEFAULT 0 CHECK (typeof(sends) = 'integer'),
+  busy INTEGER NOT NULL DEFAULT 0 CHECK (typeof(busy) = 'integer'),
+  failures INTEGER NOT NULL DEFAULT 0 CHECK (typeof(failures) = 'integer'),
   wish TEXT CHECK (wish IN ('cancel', 'removed', 'vanished')),
-  looked_process INTEGER,
-  looked_generation INTEGER CHECK ((looked_generation IS NULL) = (looked_process IS NULL)),
-  started_at_ms INTEGER,
-  last_class TEXT,
-  last_code TEXT,
-  last_request_id TEXT,
-  due_at_ms INTEGER CHECK ((due_at_ms IS NULL) = (state NOT IN ('due', 'uncertain'))),
-  attempt_id INTEGER CHECK ((attempt_id IS NULL) = (state NOT IN ('calling', 'uncertain'))),
-  signed_at_s INTEGER CHECK ((signed_at_s IS NULL) = (state <> 'calling')),
-  process INTEGER CHECK ((process IS NULL) = (state <> 'calling')),
-  lease_ms INTEGER CHECK ((lease_ms IS NULL) = (state <> 'calling')),
+  looked_process INTEGER CHECK (typeof(looked_process) IN ('integer', 'null')),
+  looked_generation INTEGER CHECK (typeof(looked_generation) IN ('integer', 'null') AND (looked_generation IS NULL) = (looked_process IS NULL)),
+  started_at_ms INTEGER CHECK (typeof(started_at_ms) IN ('integer', 'null')),
+  last_class TEXT CHECK (last_class IN ('refused', 'throttled', 'busy', 'ambiguous', 'account', 'rejected')),
+  last_code TEXT CHECK (typeof(last_code) IN ('text', 'null')),
+  last_request_id TEXT CHECK (typeof(last_request_id) IN ('text', 'null')),
+  due_at_ms INTEGER CHECK (typeof(due_at_ms) IN ('integer', 'null') AND (due_at_ms IS NULL) = (state NOT IN ('due', 'uncertain'))),
+  attempt_id INTEGER CHECK (typeof(attempt_id) IN ('integer', 'null') AND (attempt_id IS NULL) = (state NOT IN ('calling', 'uncertain'))),
+  signed_at_s INTEGER CHECK (typeof(signed_at_s) IN ('integer', 'null') AND (signed_at_s IS NULL) = (state <> 'calling')),
+  process INTEGER CHECK (typeof(process) IN ('integer', 'null') AND (process IS NULL) = (state <> 'calling')),
+  lease_ms INTEGER CHECK (typeof(lease_ms) IN ('integer', 'null') AND (lease_ms IS NULL) = (state <> 'calling')),
   doubt TEXT CHECK ((doubt IS NULL) = (state <> 'uncertain') AND (doubt IS NULL OR doubt IN ('ambiguous', 'busy', 'old'))),
-  clear_after_ms INTEGER CHECK ((clear_after_ms IS NULL) = (state <> 'uncertain')),
-  look_at_ms INTEGER,
-  look_step INTEGER CHECK ((look_step IS NULL) = (look_at_ms IS NULL)),
-  look_tried INTEGER,
-  read_at_ms INTEGER,
-  backup_id INTEGER CHECK (backup_id IS NULL OR (typeof(backup_id) = 'integer' AND backup_id > 0)),
-  listed INTEGER CHECK ((listed IS NULL) = (state <> 'running')),
-  since_ms INTEGER CHECK ((since_ms IS NULL) = (state <> 'running')),
-  absent_since_ms INTEGER CHECK (absent_since_ms IS NULL OR state = 'running'),
-  follow_until_ms INTEGER,
-  reason TEXT,
-  why TEXT CHECK ((why IS NULL) = (state IN ('due', 'calling', 'uncertain', 'running'))),
-  finished_at_ms INTEGER CHECK ((finished_at_ms IS NULL) = (state IN ('due', 'calling', 'uncertain', 'running'))),
-  bytes INTEGER,
+  clear_after_ms INTEGER CHECK (typeof(clear_after_ms) IN ('integer', 'null') AND (clear_after_ms IS NULL) = (state <> 'uncertain')),
+  look_at_ms INTEGER CHECK (typeof(look_at_ms) IN ('integer', 'null')),
+  look_step INTEGER CHECK (typeof(look_step) IN ('integer', 'null') AND (look_step IS NULL) = (look_at_ms IS NULL)),
+  look_tried INTEGER CHECK (look_tried IS NULL OR (typeof(look_tried) = 'integer' AND look_at_ms IS NOT NULL)),
+  read_at_ms INTEGER CHECK (read_at_ms IS NULL OR (typeof(read_at_ms) = 'integer' AND look_at_ms IS NOT NULL)),
+  backup_id INTEGER CHECK (typeof(backup_id) IN ('integer', 'null') AND backup_id > 0),
+  listed INTEGER CHECK ((listed IS NULL) = (state <> 'running') AND listed IN (0, 1)),
+  since_ms INTEGER CHECK (typeof(since_ms) IN ('integer', 'null') AND (since_ms IS NULL) = (state <> 'running')),
+  absent_since_ms INTEGER CHECK (absent_since_ms IS NULL OR (typeof(absent_since_ms) = 'integer' AND state = 'running')),
+  follow_until_ms INTEGER CHECK (follow_until_ms IS NULL
+    OR (typeof(follow_until_ms) = 'integer' AND finished_at_ms IS NOT NULL AND state <> 'succeeded')),
+  reason TEXT CHECK (reason IS NULL OR (typeof(reason) = 'text' AND finished_at_ms IS NOT NULL)),
+  why TEXT CHECK (typeof(why) IN ('text', 'null') AND (why IS NULL) = (finished_at_ms IS NULL)),
+  finished_at_ms INTEGER CHECK (typeof(finished_at_ms) IN ('integer', 'null')
+    AND (finished_at_ms IS NULL) = (state IN ('due', 'calling', 'uncertain', 'running'))),
+  bytes INTEGER CHECK (bytes IS NULL OR (typeof(bytes) = 'integer' AND finished_at_ms IS NOT NULL)),
   late INTEGER NOT NULL DEFAULT 0 CHECK (late IN (0, 1)),
-  first_outcome TEXT CHECK ((first_outcome IS NULL) = (late = 0)),
+  first_outcome TEXT CHECK ((first_outcome IS NULL) = (late = 0)
+    AND first_outcome IN ('failed', 'timed_out', 'unknown', 'expired', 'missed', 'skipped', 'cancelled')),
   -- When the row has to be considered, whatever holds it; filled by the one place that writes rows.
-  next_at_ms INTEGER CHECK (next_at_ms IS NULL OR typeof(next_at_ms) = 'integer'),
-  CHECK (state NOT IN ('uncertain', 'running') OR look_at_ms IS NOT NULL),
-  CHECK (state NOT IN ('due', 'calling') OR look_at_ms IS NULL),
+  next_at_ms INTEGER CHECK (typeof(next_at_ms) IN ('integer', 'null')),
+  CHECK ((look_at_ms IS NULL) = (state NOT IN ('uncertain', 'running') AND follow_until_ms IS NULL)),
   CHECK (state <> 'running' OR backup_id IS NOT NULL),
   CHECK (state NOT IN ('due', 'calling', 'uncertain') OR backup_id IS NULL),
   CHECK (late = 0 OR state = 'succeeded'),
@@ -135,43 +138,43 @@ CREATE TABLE attempts (
   attempt_id INTEGER PRIMARY KEY AUTOINCREMENT,
   run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
   action TEXT NOT NULL CHECK (action IN ('CreateBackup', 'DescribeBackups')),
-  generation INTEGER NOT NULL,
+  generation INTEGER NOT NULL CHECK (typeof(generation) = 'integer'),
   begun_at_ms INTEGER NOT NULL CHECK (typeof(begun_at_ms) = 'integer'),
-  signed_at_s INTEGER NOT NULL,
-  elapsed_ms INTEGER,
-  class TEXT,
-  code TEXT,
-  message TEXT,
-  request_id TEXT,
-  backup_id INTEGER
+  signed_at_s INTEGER NOT NULL CHECK (typeof(signed_at_s) = 'integer'),
+  elapsed_ms INTEGER CHECK (typeof(elapsed_ms) IN ('integer', 'null')),
+  class TEXT CHECK (typeof(class) IN ('text', 'null')),
+  code TEXT CHECK (typeof(code) IN ('text', 'null')),
+  message TEXT CHECK (typeof(message) IN ('text', 'null')),
+  request_id TEXT CHECK (typeof(request_id) IN ('text', 'null')),
+  backup_id INTEGER CHECK (typeof(backup_id) IN ('integer', 'null') AND backup_id > 0)
 );
 CREATE INDEX attempts_by_run ON attempts (run_id);
 
 -- Every number that the cloud ever gave us.
 CREATE TABLE backups (
-  instance_id TEXT NOT NULL,
+  instance_id TEXT NOT NULL CHECK (typeof(instance_id) = 'text'),
   backup_id INTEGER NOT NULL CHECK (typeof(backup_id) = 'integer' AND backup_id > 0),
   run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
-  generation INTEGER NOT NULL,
+  generation INTEGER NOT NULL CHECK (typeof(generation) = 'integer'),
   found_by TEXT NOT NULL CHECK (found_by IN ('reply', 'list')),
   status TEXT NOT NULL CHECK (status IN ('running', 'success', 'failed', 'vanished')),
   duplicate INTEGER NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)),
-  bytes INTEGER,
-  first_seen_ms INTEGER NOT NULL,
+  bytes INTEGER CHECK (typeof(bytes) IN ('integer', 'null')),
+  first_seen_ms INTEGER NOT NULL CHECK (typeof(first_seen_ms) = 'integer'),
   PRIMARY KEY (instance_id, backup_id)
 );
 CREATE INDEX backups_by_run ON backups (run_id);
 
 -- Slots of a job and instance up to cursor_ms have rows. What makes its slots stands beside it.
 CREATE TABLE cursors (
-  job TEXT NOT NULL,
-  instance_id TEXT NOT NULL,
-  schedule TEXT NOT NULL,
-  time_zone TEXT NOT NULL,
+  job TEXT NOT NULL CHECK (typeof(job) = 'text'),
+  instance_id TEXT NOT NULL CHECK (typeof(instance_id) = 'text'),
+  schedule TEXT NOT NULL CHECK (typeof(schedule) = 'text'),
+  time_zone TEXT NOT NULL CHECK (typeof(time_zone) = 'text'),
   terms_id INTEGER NOT NULL REFERENCES terms,
-  priority INTEGER NOT NULL,
+  priority INTEGER NOT NULL CHECK (typeof(priority) = 'integer'),
   cursor_ms INTEGER NOT NULL CHECK (typeof(cursor_ms) = 'integer'),
-  next_slot_ms INTEGER,
+  next_slot_ms INTEGER CHECK (typeof(next_slot_ms) IN ('integer', 'null')),
   PRIMARY KEY (job, instance_id)
 );
 CREATE INDEX cursors_next ON cursors (next_slot_ms);
@@ -179,23 +182,23 @@ CREATE INDEX cursors_next ON cursors (next_slot_ms);
 -- What people asked for.
 CREATE TABLE requests (
   request_id INTEGER PRIMARY KEY AUTOINCREMENT,
-  at_ms INTEGER NOT NULL,
-  who TEXT NOT NULL,
-  uid INTEGER NOT NULL,
-  what TEXT NOT NULL,
-  arguments TEXT NOT NULL,
-  reason TEXT,
-  answer TEXT,
-  answered_at_ms INTEGER
+  at_ms INTEGER NOT NULL CHECK (typeof(at_ms) = 'integer'),
+  who TEXT NOT NULL CHECK (typeof(who) = 'text'),
+  uid INTEGER NOT NULL CHECK (typeof(uid) = 'integer'),
+  what TEXT NOT NULL CHECK (typeof(what) = 'text'),
+  arguments TEXT NOT NULL CHECK (typeof(arguments) = 'text'),
+  reason TEXT CHECK (typeof(reason) IN ('text', 'null')),
+  answer TEXT CHECK (typeof(answer) IN ('text', 'null')),
+  answered_at_ms INTEGER CHECK (typeof(answered_at_ms) IN ('integer', 'null'))
 );
 
 -- The last finished pass; one row.
 CREATE TABLE heartbeat (
   one INTEGER PRIMARY KEY CHECK (one = 1),
-  at_ms INTEGER NOT NULL,
-  process INTEGER NOT NULL,
-  pid INTEGER NOT NULL,
-  verdict TEXT NOT NULL
+  at_ms INTEGER NOT NULL CHECK (typeof(at_ms) = 'integer'),
+  process INTEGER NOT NULL CHECK (typeof(process) = 'integer'),
+  pid INTEGER NOT NULL CHECK (typeof(pid) = 'integer'),
+  verdict TEXT NOT NULL CHECK (typeof(verdict) = 'text')
 );
 
 -- For people: one line per run, newest slot first.

@@ -20,6 +20,8 @@ const CURSORS: i64 = 1_024;
 const HEADS: i64 = 8;
 /// So many rows of an account and state are shown whose time has come.
 const TIMED: i64 = 32;
+/// So many calls are shown whose lease is over; with the lanes of an account a view has at most 256 such rows.
+const STRAYS: i64 = 128;
 /// The rows that time, a list or a poll can move; each kind has its own share of a view.
 const LANES: [&str; 4] = [
     "WHERE account = ?1 AND state = 'uncertain' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
@@ -30,8 +32,21 @@ const LANES: [&str; 4] = [
 const DUE_LANE: &str = "WHERE account = ?1 AND state = 'due' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3";
 
 impl Ledger {
-    /// What is due at this reading, without the runs of `held` accounts.
+    /// What is due at this reading, without the runs of `held` accounts; all of it out of one snapshot.
     pub fn view(&mut self, held: &BTreeSet<AccountName>, reading: &Reading) -> Result<View, Error> {
+        self.conn.prepare_cached("BEGIN")?.execute([])?;
+        let touched = self.touched.clone();
+        let view = self.due(held, reading);
+        if view.is_err() {
+            // The heads are rolled back with it: they are made anew next time.
+            self.ripe_until = None;
+            self.touched = touched;
+        }
+        self.conn.prepare_cached(if view.is_ok() { "COMMIT" } else { "ROLLBACK" })?.execute([])?;
+        view
+    }
+
+    fn due(&mut self, held: &BTreeSet<AccountName>, reading: &Reading) -> Result<View, Error> {
         let now = reading.now.utc;
         self.ripen(now)?;
         let mut view = View { cursors: if reading.proof.is_some() { self.cursors(now)? } else { Vec::new() }, ..View::default() };
@@ -57,10 +72,12 @@ impl Ledger {
             view.timed.extend(self.select(DUE_LANE, &[&account.as_str(), &ms(now), &TIMED])?.into_iter().map(alone));
         }
         let lease = super::row::length_ms(reading.now.mono);
-        let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT 256";
-        view.timed.extend(self.select(stray, &[&reading.process, &lease])?.into_iter().map(alone));
+        let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT ?3";
+        view.timed.extend(self.select(stray, &[&reading.process, &lease, &STRAYS])?.into_iter().map(alone));
         view.timed.extend(self.overlapped(now)?);
-        view.in_flight = self.in_flight()?;
+        if !view.queue.is_empty() {
+            view.in_flight = self.in_flight()?;
+        }
         Ok(view)
     }
 

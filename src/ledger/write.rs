@@ -150,6 +150,25 @@ impl Ledger {
         Ok(())
     }
 
+    /// Brings back looks and tries that a clock which ran ahead has put further off than they may lie; its proof has just come back.
+    pub fn clock_proved(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute(
+            "UPDATE runs SET next_at_ms = ?1
+             WHERE next_at_ms > ?1 AND look_at_ms > ?1 + (SELECT poll_max_ms FROM terms t WHERE t.terms_id = runs.terms_id)",
+            [ms(now)],
+        )?;
+        tx.execute(
+            "UPDATE runs SET due_at_ms = ?1
+             WHERE state IN ('due', 'uncertain') AND attempts > 0
+               AND due_at_ms > ?1 + (SELECT max_backoff_ms FROM terms t WHERE t.terms_id = runs.terms_id)",
+            [ms(now)],
+        )?;
+        tx.commit()?;
+        self.ripe_until = None;
+        Ok(())
+    }
+
     /// Writes that a pass has finished.
     pub fn heartbeat(&mut self, now: DateTime<Utc>, process: i64, verdict: &str) -> Result<(), Error> {
         self.conn.execute(

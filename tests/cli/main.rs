@@ -5,5 +5,7 @@
 mod bad_policies;
 mod binary;
 mod good_policies;
+mod health;
 mod next;
 mod noise;
+mod stops;

@@ -6,6 +6,7 @@ mod codes;
 mod credentials;
 mod door;
 mod signing;
+mod stamps;
 mod transport;
 mod vectors;
 mod wire;

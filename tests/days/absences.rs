@@ -49,15 +49,11 @@ fn a_ledger_put_back_from_yesterday_sends_nothing_twice() {
     simulated(async {
         let world = world("2026-11-24T12:00:00Z");
         world.live_for(HOUR, End::Stop).await;
-        let copy = world.folder.path().join("copy.db");
-        std::fs::copy(world.ledger_path(), &copy).unwrap();
+        world.keep_copy();
         world.live_for(HOUR * 7 + Duration::from_secs(600), End::Kill).await;
         let made = world.audit().backups.len();
         assert_eq!(made, 2, "{}", world.story());
-        for leftover in ["ledger.db-wal", "ledger.db-shm"] {
-            drop(std::fs::remove_file(world.folder.path().join(leftover)));
-        }
-        std::fs::copy(&copy, world.ledger_path()).unwrap();
+        world.put_back();
         world.live_for(HOUR * 4, End::Stop).await;
         assert_eq!(world.audit().backups.len(), made, "the slot was sent again, {}", world.story());
         let rows = world.rows();

@@ -2,8 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod absence;
 mod absences;
+mod accounts;
+mod busy;
 mod clocks;
+mod closings;
+mod cursors;
+mod generations;
+mod holds;
+mod housekeeping;
+mod locked;
+mod lone;
 mod nights;
+mod pace;
+mod restored;
 mod seeds;
+mod stamps;
 mod world;

@@ -23,7 +23,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
@@ -110,6 +110,7 @@ pub(crate) struct World {
     pub(crate) cloud: Api,
     pub(crate) policy: Policy,
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) chores: Arc<AtomicBool>,
     offset: Arc<Mutex<TimeDelta>>,
     stepped: Arc<Notify>,
     processes: RefCell<i64>,
@@ -122,7 +123,7 @@ impl World {
         // A commit costs nothing in memory; where there is no such folder the tests are only slower.
         let shm = Path::new("/dev/shm");
         let folder = if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() };
-        Self { truth, cloud, policy, folder, offset: Arc::default(), stepped: Arc::default(), processes: RefCell::new(100) }
+        Self { truth, cloud, policy, folder, chores: Arc::default(), offset: Arc::default(), stepped: Arc::default(), processes: RefCell::new(100) }
     }
 
     pub(crate) fn ledger_path(&self) -> PathBuf {
@@ -138,8 +139,11 @@ impl World {
 
     /// Opens the ledger as a daemon does.
     pub(crate) fn open(&self) -> Ledger {
-        let now = self.truth.utc();
-        Ledger::open(&self.ledger_path(), "world", now).unwrap().ledger
+        let now = self.truth.utc() + *self.offset.lock().unwrap();
+        let ledger = Ledger::open(&self.ledger_path(), "world", now).unwrap().ledger;
+        // Nobody waits for a lock in real time.
+        ledger.connection().busy_timeout(Duration::ZERO).unwrap();
+        ledger
     }
 
     /// Lets the daemon live while `life` goes on, then ends it.
@@ -156,7 +160,7 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { clock, api, ring: Arc::default(), process };
+        let outside = Outside { clock, api, ring: Arc::default(), chores: self.chores.clone(), process };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
@@ -217,10 +221,36 @@ impl World {
         self.cloud.audit()
     }
 
-    /// The promise, checked from outside: rows against slots, and the ledger against the cloud.
-    ///
-    /// `open_ok` tells which rows may be open still; `from` is when the policy came into force.
+    /// Keeps a copy of the ledger; nobody may have it open.
+    pub(crate) fn keep_copy(&self) {
+        self.wipe_leftovers();
+        std::fs::copy(self.ledger_path(), self.folder.path().join("copy.db")).unwrap();
+    }
+
+    /// Puts the kept copy back, as a person does; the lock file stays what it is.
+    pub(crate) fn put_back(&self) {
+        self.wipe_leftovers();
+        std::fs::copy(self.folder.path().join("copy.db"), self.ledger_path()).unwrap();
+    }
+
+    /// Folds the log into the file, and leaves nothing beside it.
+    fn wipe_leftovers(&self) {
+        let conn = rusqlite::Connection::open(self.ledger_path()).unwrap();
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        drop(conn);
+        for leftover in ["ledger.db-wal", "ledger.db-shm"] {
+            drop(std::fs::remove_file(self.folder.path().join(leftover)));
+        }
+    }
+
+    /// The promise, checked from outside: rows against slots, and the ledger against the cloud. `from` is when the policy came into force.
     pub(crate) fn check(&self, from: DateTime<Utc>) {
+        self.covers(from);
+        self.knows();
+    }
+
+    /// Every slot is covered by one row that ends, and no two backups that did not fail are of one run.
+    pub(crate) fn covers(&self, from: DateTime<Utc>) {
         let rows = self.rows();
         let now = self.truth.utc();
         for job in &self.policy.jobs {
@@ -242,6 +272,11 @@ impl World {
         let audit = self.audit();
         assert_eq!(audit.doubled, [], "two backups that did not fail, {}", self.story());
         assert!(audit.peak_creates() <= 5, "{} creates in one second", audit.peak_creates());
+    }
+
+    /// Every backup of ours is in the ledger, and every success is in the cloud.
+    fn knows(&self) {
+        let (rows, audit) = (self.rows(), self.audit());
         let known = self.known_backups();
         for backup in audit.backups.iter().filter(|backup| !backup.alias.is_empty()) {
             let row = rows.iter().find(|row| backup.alias == row.alias || backup.alias.starts_with(&format!("{}.", row.alias)));

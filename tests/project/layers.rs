@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["alarm", "clock", "cloud", "config", "daemon", "domain", "ledger", "metrics", "notify", "serve", "sim", "systemd", "telemetry"]),
     ("cli::check", &["clock", "config", "domain"]),
     ("cli::effective", &["config", "domain"]),
+    ("cli::health", &["domain", "ledger::report"]),
     ("cli::history", &["clock", "config", "domain", "ledger"]),
     ("cli::reading", &["clock", "config", "domain", "ledger"]),
     ("cli::selectors", &["config", "domain", "ledger::report"]),

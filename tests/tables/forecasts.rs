@@ -7,7 +7,7 @@ use cdb_backupd::domain::{
     schedule::Schedule,
     spread::share_of_spread,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::{sync::Arc, time::Duration};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -20,7 +20,7 @@ fn account(name: &str, calls_per_second: f64) -> Arc<Account> {
     Arc::new(Account {
         name: AccountName::parse(name).expect("a name"),
         endpoint: Endpoint::parse(Endpoint::DEFAULT).expect("an endpoint"),
-        credentials: CredentialSource::Env { prefix: CredentialSource::DEFAULT_PREFIX.into() },
+        credentials: CredentialSource::Env { prefix: name.to_uppercase() },
         calls_per_second,
         max_running: None,
         absence_window: Duration::from_secs(540),
@@ -66,8 +66,15 @@ fn policy() -> Policy {
     }
 }
 
+/// The coming slots of one job, which the policy has besides its own.
+fn slots(policy: &Policy, job: &Job, after: &str, count: usize) -> Vec<Coming> {
+    let mut policy = policy.clone();
+    policy.jobs.push(Arc::new(job.clone()));
+    coming(&policy, &[job], at(after), DateTime::<Utc>::MAX_UTC, count).pop().expect("one job")
+}
+
 fn first(policy: &Policy, job: &Job, after: &str) -> Coming {
-    coming(policy, job, at(after), DateTime::<Utc>::MAX_UTC, 1).pop().expect("a slot")
+    slots(policy, job, after, 1).pop().expect("a slot")
 }
 
 #[test]
@@ -81,6 +88,24 @@ fn accounts_start_side_by_side_and_each_at_its_own_pace() {
     let both = first(&policy(), &job("30 2 * * *", "Asia/Shanghai", main.take(2).chain(slow).collect()), "2026-11-24T00:00:00Z");
     // Two distances of 2.02 s, while the other account has long been ready.
     assert_eq!(both.starts, Some((at("2026-11-24T18:30:00Z"), at("2026-11-24T18:30:04.040Z"))));
+}
+
+#[test]
+fn jobs_that_share_a_slot_and_accounts_that_share_keys_start_one_after_another() {
+    let mut policy = policy();
+    policy.accounts.push(Arc::new(Account { name: AccountName::parse("same").expect("a name"), ..(*account("main", 5.0)).clone() }));
+    let mut urgent = job("30 2 * * *", "Asia/Shanghai", (0..10).map(|n| instance(n, "main")).collect());
+    (urgent.name, urgent.priority) = (JobName::parse("urgent").expect("a name"), 1);
+    policy.jobs = vec![Arc::new(urgent.clone())];
+    let later = job("30 2 * * *", "Asia/Shanghai", (10..12).map(|n| instance(n, "same")).collect());
+    let slot = at("2026-11-24T18:30:00Z");
+    let behind = first(&policy, &later, "2026-11-24T00:00:00Z");
+    // Ten distances of 202 ms, and one more.
+    assert_eq!(behind.starts, Some((slot + TimeDelta::milliseconds(2_020), slot + TimeDelta::milliseconds(2_222))));
+    urgent.suspend = true;
+    policy.jobs = vec![Arc::new(urgent)];
+    let alone = first(&policy, &later, "2026-11-24T00:00:00Z");
+    assert_eq!(alone.starts, Some((slot, slot + TimeDelta::milliseconds(202))), "a suspended job takes no part");
 }
 
 #[test]
@@ -132,7 +157,7 @@ fn slots_of_a_night_with_a_clock_change_are_marked_and_no_others() {
         ("15 * * * *", "2027-10-30T23:00:00Z", &[None, Some("in both passes"), Some("in both passes"), None]),
     ] {
         let job = job(cron, "Europe/Berlin", vec![instance(1, "main")]);
-        let slots = coming(&policy(), &job, at(after), DateTime::<Utc>::MAX_UTC, marked.len());
+        let slots = slots(&policy(), &job, after, marked.len());
         assert_eq!(slots.len(), marked.len());
         for (slot, note) in slots.iter().zip(marked) {
             let said = slot.notes.join("; ");

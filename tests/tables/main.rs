@@ -2,5 +2,14 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects, and fails")]
 
+mod answers;
+mod catch_ups;
+mod due_runs;
 mod forecasts;
+mod looks;
+mod paces;
+mod plans;
+mod policies;
+mod polls;
+mod scene;
 mod schedules;

@@ -183,7 +183,8 @@ impl Run {
         let State::Running { backup, listed, absent_since, .. } = &mut self.state else { return };
         *listed = true;
         *absent_since = None;
-        let (id, generation) = (*backup, self.generation);
+        // One that was found by its alias is followed by the number that the list gives it.
+        let (id, generation) = (std::mem::replace(backup, item.id), self.generation);
         let beside = item.id != id;
         let note = |id, found_by_list| Note::Backup { id, generation, status: item.status, found_by_list, duplicate: false, bytes: item.bytes };
         match item.status {

@@ -89,6 +89,17 @@ pub struct Item {
     pub late: bool,
 }
 
+/// The last finished pass of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// When it was written, by the daemon's clock.
+    pub at: DateTime<Utc>,
+    /// The daemon's process.
+    pub pid: i64,
+    /// `ok`, or what it held for.
+    pub verdict: String,
+}
+
 impl Reader {
     /// Opens the ledger at `path` for reading; none when there is none yet, or one without tables.
     ///
@@ -124,6 +135,13 @@ impl Reader {
             each(self.item(found)?)?;
         }
         Ok(false)
+    }
+
+    /// The last finished pass; none when no daemon has finished one.
+    pub fn pulse(&self) -> Result<Option<Pulse>, Error> {
+        let sql = "SELECT at_ms, pid, verdict FROM heartbeat";
+        let pulse = |found: &Row<'_>| Ok(Pulse { at: instant(found.get(0)?), pid: found.get(1)?, verdict: found.get(2)? });
+        Ok(self.conn.query_row(sql, [], pulse).optional()?)
     }
 
     fn item(&self, found: &Row<'_>) -> Result<Item, Error> {

@@ -2,15 +2,20 @@
 //!
 //! Decided here: the figures and words that `next` shows. Nothing acts on them: the planner judges each slot when it has come.
 
+mod starts;
+
 use super::{
+    names::JobName,
     now::later,
-    pace,
     policy::{Job, Policy},
     schedule::{ChangedNight, Effect, Schedule},
-    spread::share_of_spread,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::{collections::BTreeMap, time::Duration};
+use starts::Delays;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// One coming slot of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,21 +32,52 @@ pub struct Coming {
     pub notes: Vec<String>,
 }
 
-/// The slots of a job in `(after, until]`, at most `count`.
+/// The slots of each of these jobs in `(after, until]`, at most `count` of each.
 ///
-/// Starts are reckoned at the pace of each account, all accounts side by side, as if no other job ran and no call were refused.
-pub fn coming(policy: &Policy, job: &Job, after: DateTime<Utc>, until: DateTime<Utc>, count: usize) -> Vec<Coming> {
-    let slots: Vec<DateTime<Utc>> = job.schedule.slots_between(after, until).take(count).collect();
-    let (Some(first), Some(last)) = (slots.first(), slots.last()) else { return Vec::new() };
-    // A change of the clock concerns slots of the day before and after it, or the first that is left after times that fell away.
-    let day = TimeDelta::days(2);
-    let nights =
-        job.schedule.changed_nights(after.min(first.checked_sub_signed(day).unwrap_or(*first)), later(*last, Duration::from_secs(2 * 86_400)));
-    let delays = delays(policy, job);
-    slots.iter().map(|slot| of_slot(policy, job, *slot, delays, &nights)).collect()
+/// Starts are reckoned for whole slots: every job of the policy that has the slot takes its part of the pace, suspended and blacked out ones aside.
+pub fn coming(policy: &Policy, jobs: &[&Job], after: DateTime<Utc>, until: DateTime<Utc>, count: usize) -> Vec<Vec<Coming>> {
+    let slots: Vec<Vec<DateTime<Utc>>> = jobs.iter().map(|job| job.schedule.slots_between(after, until).take(count).collect()).collect();
+    let shown: BTreeSet<DateTime<Utc>> = slots.iter().flatten().copied().collect();
+    // The same jobs start in the same order at each of their slots.
+    let mut reckoned: BTreeMap<Vec<&JobName>, BTreeMap<&JobName, Delays>> = BTreeMap::new();
+    let mut delays: BTreeMap<(DateTime<Utc>, &JobName), Delays> = BTreeMap::new();
+    for (slot, starting) in starting(policy, &shown) {
+        let names = starting.iter().map(|job| &job.name).collect();
+        let of_jobs = reckoned.entry(names).or_insert_with(|| starts::together(policy, &starting));
+        delays.extend(of_jobs.iter().map(|(job, delays)| ((slot, *job), *delays)));
+    }
+    let of_job = |(job, slots): (&&Job, Vec<DateTime<Utc>>)| {
+        let nights = nights_around(job, &slots, after);
+        slots.into_iter().map(|slot| of_slot(policy, job, slot, delays.get(&(slot, &job.name)).copied(), &nights)).collect()
+    };
+    jobs.iter().zip(slots).map(of_job).collect()
 }
 
-fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, delays: Option<(Duration, Duration)>, nights: &[ChangedNight]) -> Coming {
+/// Which jobs start something at each of these slots.
+fn starting<'a>(policy: &'a Policy, slots: &BTreeSet<DateTime<Utc>>) -> BTreeMap<DateTime<Utc>, Vec<&'a Job>> {
+    let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for job in policy.jobs.iter().filter(|job| !job.suspend) {
+        let mut from = slots.first().copied();
+        while let Some(slot) = from {
+            let Some(next) = job.schedule.next_after(slot - TimeDelta::milliseconds(1)) else { break };
+            if next == slot && blackout(policy, job, slot).is_none() {
+                found.entry(slot).or_default().push(&**job);
+            }
+            from = slots.range(next.max(slot + TimeDelta::milliseconds(1))..).next().copied();
+        }
+    }
+    found
+}
+
+/// The nights on which the clock changes that may concern these slots: a day before and after them, or the first that is left after times that
+/// fell away.
+fn nights_around(job: &Job, slots: &[DateTime<Utc>], after: DateTime<Utc>) -> Vec<ChangedNight> {
+    let (Some(first), Some(last)) = (slots.first(), slots.last()) else { return Vec::new() };
+    let day = TimeDelta::days(2);
+    job.schedule.changed_nights(after.min(first.checked_sub_signed(day).unwrap_or(*first)), later(*last, Duration::from_secs(2 * 86_400)))
+}
+
+fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, delays: Option<Delays>, nights: &[ChangedNight]) -> Coming {
     let schedule = &job.schedule;
     let mut notes = Vec::new();
     let mut starts = delays.map(|(first, last)| (later(slot, first), later(slot, last)));
@@ -79,23 +115,4 @@ fn night_note(night: &ChangedNight, schedule: &Schedule) -> String {
         Effect::Together => format!("the clock of {zone} jumps on {date}: {times} times fall on this one slot"),
         Effect::FirstOfTwo => format!("the clock of {zone} goes back on {date}: runs in the first pass of the repeated time only"),
     }
-}
-
-/// How long after a slot its first and its last run start; absent without instances.
-fn delays(policy: &Policy, job: &Job) -> Option<(Duration, Duration)> {
-    let mut queues: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
-    for instance in &job.instances {
-        queues.entry(instance.account.as_str()).or_default().push(share_of_spread(&job.name, &instance.id, job.spread));
-    }
-    let ends = queues.into_iter().filter_map(|(account, mut shares)| {
-        shares.sort_unstable();
-        let account = policy.accounts.iter().find(|a| a.name.as_str() == account);
-        let per_second = account.map_or(pace::CREATES_PER_SECOND_MAX, |a| a.calls_per_second);
-        // A rate of nothing cannot come out of `config`; it is bounded here for every other caller.
-        let distance = Duration::from_secs_f64(pace::MARGIN / per_second.clamp(0.01, 1_000.0));
-        let first = *shares.first()?;
-        let last = shares.iter().skip(1).fold(first, |free, share| (free + distance).max(*share));
-        Some((first, last))
-    });
-    ends.reduce(|(first, last), (f, l)| (first.min(f), last.max(l)))
 }
