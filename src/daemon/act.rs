@@ -63,14 +63,15 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let mut now_ones = Vec::new();
         let mut full = BTreeSet::new();
         for run in runs {
-            let caller = caller(&self.outside.api, &doorbell(&run).access);
-            if full.contains(&caller) {
+            // Of an account that waits for its permit nothing more is asked.
+            if full.contains(&run.terms.account) {
                 continue;
             }
+            let caller = caller(&self.outside.api, &doorbell(&run).access);
             match self.paces.take(caller, Action::Create, reading.now.mono) {
                 Ok(()) => now_ones.push(run),
                 Err(free) => {
-                    full.insert(caller);
+                    full.insert(run.terms.account.clone());
                     wake.sooner(free);
                 }
             }

@@ -19,7 +19,7 @@ use crate::{
         plan::{self, Held, Plan},
         policy::Policy,
         proof::ClockProof,
-        run::{Reading, Run},
+        run::{Reading, Restored, Run},
         terms::Terms,
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
@@ -192,10 +192,12 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
         self.told.clock(reading.proof.is_some() || self.loaded.policy.instances.is_empty(), now.mono);
-        self.beat(now)?;
-        self.do_chores(&reading, &mut wake)?;
         if moved {
+            // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
+        } else {
+            self.beat(now)?;
+            self.do_chores(&reading, &mut wake)?;
         }
         Ok(wake)
     }
@@ -214,8 +216,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             }
             return Ok(());
         };
-        let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
-        self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
+        if self.ledger.restored() == Restored::Undated {
+            let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
+            self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
+        }
         if self.proved_anew {
             self.ledger.clock_proved(now.utc)?;
             self.proved_anew = false;

@@ -5,12 +5,13 @@
 mod starts;
 
 use super::{
+    names::JobName,
     now::later,
     policy::{Job, Policy},
     schedule::{ChangedNight, Effect, Schedule},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use starts::Starts;
+use starts::Delays;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -37,29 +38,32 @@ pub struct Coming {
 pub fn coming(policy: &Policy, jobs: &[&Job], after: DateTime<Utc>, until: DateTime<Utc>, count: usize) -> Vec<Vec<Coming>> {
     let slots: Vec<Vec<DateTime<Utc>>> = jobs.iter().map(|job| job.schedule.slots_between(after, until).take(count).collect()).collect();
     let shown: BTreeSet<DateTime<Utc>> = slots.iter().flatten().copied().collect();
-    let starts: BTreeMap<_, _> = together(policy, &shown).into_iter().map(|(slot, jobs)| (slot, starts::of_slot(policy, &jobs, slot))).collect();
+    // The same jobs start in the same order at each of their slots.
+    let mut reckoned: BTreeMap<Vec<&JobName>, BTreeMap<&JobName, Delays>> = BTreeMap::new();
+    let mut delays: BTreeMap<(DateTime<Utc>, &JobName), Delays> = BTreeMap::new();
+    for (slot, starting) in starting(policy, &shown) {
+        let names = starting.iter().map(|job| &job.name).collect();
+        let of_jobs = reckoned.entry(names).or_insert_with(|| starts::together(policy, &starting));
+        delays.extend(of_jobs.iter().map(|(job, delays)| ((slot, *job), *delays)));
+    }
     let of_job = |(job, slots): (&&Job, Vec<DateTime<Utc>>)| {
         let nights = nights_around(job, &slots, after);
-        let start = |slot| starts.get(&slot).and_then(|jobs| jobs.get(&job.name)).copied();
-        slots.into_iter().map(|slot| of_slot(policy, job, slot, start(slot), &nights)).collect()
+        slots.into_iter().map(|slot| of_slot(policy, job, slot, delays.get(&(slot, &job.name)).copied(), &nights)).collect()
     };
     jobs.iter().zip(slots).map(of_job).collect()
 }
 
 /// Which jobs start something at each of these slots.
-fn together<'a>(policy: &'a Policy, slots: &BTreeSet<DateTime<Utc>>) -> BTreeMap<DateTime<Utc>, Vec<&'a Job>> {
+fn starting<'a>(policy: &'a Policy, slots: &BTreeSet<DateTime<Utc>>) -> BTreeMap<DateTime<Utc>, Vec<&'a Job>> {
     let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for job in policy.jobs.iter().filter(|job| !job.suspend) {
-        let mut next = None;
-        for slot in slots {
-            if next.is_none_or(|next| next < *slot) {
-                next = job.schedule.next_after(*slot - TimeDelta::milliseconds(1));
+        let mut from = slots.first().copied();
+        while let Some(slot) = from {
+            let Some(next) = job.schedule.next_after(slot - TimeDelta::milliseconds(1)) else { break };
+            if next == slot && blackout(policy, job, slot).is_none() {
+                found.entry(slot).or_default().push(&**job);
             }
-            match next {
-                None => break,
-                Some(next) if next == *slot && blackout(policy, job, *slot).is_none() => found.entry(*slot).or_default().push(&**job),
-                Some(_) => {}
-            }
+            from = slots.range(next.max(slot + TimeDelta::milliseconds(1))..).next().copied();
         }
     }
     found
@@ -73,9 +77,10 @@ fn nights_around(job: &Job, slots: &[DateTime<Utc>], after: DateTime<Utc>) -> Ve
     job.schedule.changed_nights(after.min(first.checked_sub_signed(day).unwrap_or(*first)), later(*last, Duration::from_secs(2 * 86_400)))
 }
 
-fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, mut starts: Option<Starts>, nights: &[ChangedNight]) -> Coming {
+fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, delays: Option<Delays>, nights: &[ChangedNight]) -> Coming {
     let schedule = &job.schedule;
     let mut notes = Vec::new();
+    let mut starts = delays.map(|(first, last)| (later(slot, first), later(slot, last)));
     if let Some((until, reason)) = blackout(policy, job, slot) {
         let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
         notes.push(format!("skipped: blackout{reason} until {}", schedule.local(until)));

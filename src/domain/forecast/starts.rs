@@ -1,23 +1,21 @@
-//! When the runs of one slot start, if nothing holds them and no call is refused.
+//! How long after their slot runs start, if nothing holds them and no call is refused.
 //!
 //! Decided here: who waits for whom. Jobs that share a slot share the pace, and so do accounts that share keys: the cloud counts calls by key.
 
 use crate::domain::{
     names::{CredentialSource, Endpoint, JobName},
-    now::later,
     pace,
     policy::{Account, Job, Policy},
     spread::share_of_spread,
 };
-use chrono::{DateTime, Utc};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
     time::Duration,
 };
 
-/// The first and the last start of a job.
-pub(super) type Starts = (DateTime<Utc>, DateTime<Utc>);
+/// How long after the slot a job's first and its last run start.
+pub(super) type Delays = (Duration, Duration);
 
 /// Whom the cloud counts calls of, as far as a policy tells.
 type Caller<'a> = (&'a Endpoint, &'a CredentialSource);
@@ -30,8 +28,8 @@ struct Waiting {
     job: usize,
 }
 
-/// When each of these jobs, which all have this slot, starts its runs.
-pub(super) fn of_slot<'a>(policy: &Policy, jobs: &[&'a Job], slot: DateTime<Utc>) -> BTreeMap<&'a JobName, Starts> {
+/// When each of these jobs starts its runs, where they share a slot.
+pub(super) fn together<'a>(policy: &Policy, jobs: &[&'a Job]) -> BTreeMap<&'a JobName, Delays> {
     let accounts: BTreeMap<&str, &Account> = policy.accounts.iter().map(|account| (account.name.as_str(), &**account)).collect();
     let mut lines: BTreeMap<Caller<'_>, (f64, Vec<(Duration, Waiting)>)> = BTreeMap::new();
     for account in accounts.values() {
@@ -46,16 +44,15 @@ pub(super) fn of_slot<'a>(policy: &Policy, jobs: &[&'a Job], slot: DateTime<Utc>
             lines.entry((&account.endpoint, &account.credentials)).and_modify(|(_, line)| line.push((ready, waiting)));
         }
     }
-    let mut starts: BTreeMap<&JobName, Starts> = BTreeMap::new();
+    let mut delays: BTreeMap<&JobName, Delays> = BTreeMap::new();
     for (per_second, line) in lines.into_values() {
-        for (number, start) in in_turn(line, per_second) {
+        for (number, delay) in in_turn(line, per_second) {
             let Some(job) = jobs.get(number) else { continue };
-            let at = later(slot, start);
-            let (first, last) = starts.entry(&job.name).or_insert((at, at));
-            (*first, *last) = ((*first).min(at), (*last).max(at));
+            let (first, last) = delays.entry(&job.name).or_insert((delay, delay));
+            (*first, *last) = ((*first).min(delay), (*last).max(delay));
         }
     }
-    starts
+    delays
 }
 
 /// One pace: which job starts a run when, the most urgent of those that are ready first.
