@@ -9,7 +9,7 @@ use crate::{
         names::AccountName,
         policy::{HistoryBounds, Policy},
         reply::{CallError, Class},
-        run::{Note, Run, State},
+        run::{Note, Run, State, why},
     },
     ledger::Answered,
 };
@@ -56,12 +56,9 @@ fn line(run: &Run, attempt: Option<i64>, request_id: Option<&str>, code: Option<
         _ => None,
     };
     let (reason, why) = match &run.state {
-        State::Closed(closed) => (closed.reason.as_deref(), closed.why.as_str()),
-        State::Due { .. } if code.is_some() => (None, "not started; tried again after a while"),
-        State::Due { .. } => (None, "it waits for its turn"),
-        State::Calling { .. } => (None, "CreateBackup is being called"),
-        State::Uncertain { .. } => (None, "whether a backup exists is looked up before anything is sent again"),
-        State::Running { .. } => (None, "the cloud works on it"),
+        State::Closed(closed) => (closed.reason.as_deref(), closed.why.clone()),
+        State::Calling { .. } => (None, "CreateBackup is being called".into()),
+        _ => (None, why::standing(run)),
     };
     tracing::info!(
         run = run.id.0,
@@ -213,20 +210,22 @@ pub(super) fn clock_off(ahead: TimeDelta) {
 pub(super) fn account_held(bell: &Doorbell, error: &CallError) {
     tracing::error!(
         account = %bell.account, code = error.code, held = "account",
-        "the cloud does not accept the keys of account {}: {}; its runs wait inside their windows, and it is asked again every 30 s with keys read \
-         afresh: put the right keys where {} points",
+        "the keys of account {} cannot be used: {}; its runs wait inside their windows, and it is asked again every 30 s with keys read afresh: put \
+         the right keys where {} points",
         bell.account, error.message, bell.access.credentials
     );
 }
 
 pub(super) fn account_released(bell: &Doorbell) {
-    tracing::info!(account = %bell.account, "the cloud accepts the keys of account {} again; its runs go on", bell.account);
+    tracing::info!(account = %bell.account, "the keys of account {} are accepted; its runs go on", bell.account);
 }
 
 pub(super) fn cannot_look(bell: &Doorbell, error: &CallError) {
+    // What the cloud refused for a reason of its own speaks of the instance; no answer speaks of the way.
+    let mend = if error.class == Class::Rejected { "check its id and region" } else { "it is tried again every few minutes" };
     tracing::warn!(
         account = %bell.account, instance_id = %bell.instance, region = %bell.region, code = error.code, held = "cannot_look",
-        "the backups of {} cannot be listed: {}; nothing is created there until they can: check its id and region",
+        "the backups of {} cannot be listed: {}; nothing is created there until they can: {mend}",
         bell.instance, error.message
     );
 }

@@ -28,7 +28,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             match self.clock_proof.heard(done.sent, done.received, date) {
                 Heard::Proved => {
                     self.proved_anew = true;
-                    tracing::info!(date = %date, "the clock is proved by a reply's Date");
+                    tracing::info!(date = %date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true), "the clock is proved by a reply's Date");
                 }
                 Heard::Off(ahead) => log::clock_off(ahead),
                 Heard::Nothing => {}

@@ -17,6 +17,7 @@ mod logs;
 mod lone;
 mod nights;
 mod pace;
+mod promise;
 mod restored;
 mod seeds;
 mod stamps;

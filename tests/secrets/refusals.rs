@@ -37,7 +37,7 @@ fn a_key_that_the_cloud_does_not_know() {
     let mut variables = scene.variables();
     let wrong: String = scene.canary.secret_key.chars().rev().collect();
     variables.iter_mut().filter(|(name, _)| name.ends_with("_KEY")).for_each(|(_, value)| value.clone_from(&wrong));
-    let daemon = told(&scene, "env", &relayed(&scene), &variables, "does not accept the keys");
+    let daemon = told(&scene, "env", &relayed(&scene), &variables, "cannot be used");
     assert!(!scene.relay.signatures().is_empty());
     let mut needles = scene.needles();
     needles.add("the wrong key", wrong.as_bytes());
