@@ -13,13 +13,20 @@ use crate::{
         names::{AccountName, BackupId, InstanceId, RunId},
         now::Now,
         plan::ListStep,
-        reply::CallError,
+        reply::{CallError, Class},
         run::{Reading, Run, State, due::CALL_MAX, seen, seen::Place},
     },
     ledger::{self, Begun},
 };
 use chrono::{DateTime, Utc};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 /// Items on a page: the API's largest (`cdb-api` README §4.1).
 const LIMIT: u32 = 1_000;
@@ -99,7 +106,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let (api, clock) = (self.outside.api.clone(), self.outside.clock.clone());
         let (id, generation) = (run.id, run.generation);
         self.calls.spawn(async move {
-            let reply = api.create_backup(create).await;
+            let reply = answered(api.create_backup(create)).await;
             let Reply { answer, date, request_id, elapsed } = reply;
             let what = What::Created { run: id, attempt, generation, answer };
             Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what }
@@ -179,7 +186,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             let signed_at = call.signed_at;
             let (api, clock) = (self.outside.api.clone(), self.outside.clock.clone());
             self.calls.spawn(async move {
-                let reply = api.describe_backups(List { call, offset: 0, limit: 1 }).await;
+                let reply = answered(api.describe_backups(List { call, offset: 0, limit: 1 })).await;
                 let what = What::Probed { answer: reply.answer.map(|_| ()) };
                 let (date, request_id, elapsed) = (reply.date, reply.request_id, reply.elapsed);
                 Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what }
@@ -221,6 +228,20 @@ struct Read {
     elapsed: Duration,
 }
 
+/// A call that panics is a call without an answer: its row, its instance or its account is not left waiting for one.
+async fn answered<T>(call: impl Future<Output = Reply<T>>) -> Reply<T> {
+    let mut call = pin!(call);
+    let caught = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    });
+    caught.await.unwrap_or_else(|| {
+        let message = "this program failed while it called; please report what stands above".into();
+        let answer = Err(CallError { class: Class::Ambiguous, code: "panicked".into(), message });
+        Reply { answer, date: None, request_id: None, elapsed: Duration::ZERO }
+    })
+}
+
 /// Reads a list, page by page; it is complete with one `TotalCount` throughout and as many distinct numbers.
 async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, wanted: Option<BackupId>, asked: Now) -> Read {
     let mut list = seen::List { items: Vec::new(), complete: false, date: None, asked_at: asked.utc };
@@ -231,7 +252,7 @@ async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, wanted: Opt
         let now = clock.now();
         let signed_at = if page_number == 0 { first.signed_at } else { now.utc.timestamp() + ahead };
         let call = Call { signed_at, deadline: now.mono + CALL_MAX, ..first.clone() };
-        let reply = api.describe_backups(List { call, offset: page_number * LIMIT, limit: LIMIT }).await;
+        let reply = answered(api.describe_backups(List { call, offset: page_number * LIMIT, limit: LIMIT })).await;
         read.elapsed += reply.elapsed;
         read.request_id = reply.request_id.or(read.request_id);
         read.date = read.date.or(reply.date);

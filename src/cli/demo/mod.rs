@@ -26,6 +26,7 @@ use crate::{
     },
 };
 use anyhow::Context;
+use audit::Verdict;
 use rustix::process::{Pid, Signal, kill_process};
 use screen::Screen;
 use std::{
@@ -133,7 +134,7 @@ impl Demo {
         history::run(&ledger, filter, Output::Text { colour: output::colored(&io::stdout()) }, &mut io::stdout().lock())?;
         let audit = audit::Audit::of(&cloud.audit(), &ledger, policy::slots(&text, begins)?)?;
         output::print(&audit.report(killed, ended_well, &folder))?;
-        Ok(if audit.holds() && ended_well { Exit::Ok } else { Exit::NotAllGood })
+        Ok(if audit.verdict() == Verdict::Holds && ended_well { Exit::Ok } else { Exit::NotAllGood })
     }
 
     fn settings(&self) -> Settings {
@@ -178,7 +179,8 @@ impl Demo {
                 items = seen;
             }
             screen.show(&items, now - start)?;
-            let settled = now - start > Duration::from_secs(policy::LAST_SLOT_S + 4) && items.iter().all(|item| audit::is_final(&item.state));
+            let all_final = !items.is_empty() && items.iter().all(|item| audit::is_final(&item.state));
+            let settled = all_final && now - start > Duration::from_secs(policy::LAST_SLOT_S + 4);
             if (settled && next_kill.is_none()) || now - start > LONGEST {
                 screen.close()?;
                 return Ok(Watched::ToTheEnd { killed, lasted: now - start });
