@@ -30,18 +30,18 @@ const PATIENCE_MS: Range<u64> = 150..2_500;
 /// How long a night may take.
 const LONGEST: Duration = Duration::from_secs(150);
 
-/// Some backups are shorter than a restart and listed after it, so that a second send would find the instance free, and a look too early nothing.
+/// Backups are shorter than a restart and listed after it, so that a second send would find the instance free, and a look too early nothing.
 const PLAN: Plan = Plan {
     seed: 0,
     instances: 5,
     slots_s: &[5, 12, 19],
     window: "6s",
-    durations: Duration::from_millis(100)..=Duration::from_millis(1_200),
+    durations: Duration::from_millis(100)..=Duration::from_millis(600),
     faults: "",
     front: None,
 };
 /// What befalls calls while daemons are killed.
-const DEADLY: &str = "kill_on_read:0.06,kill_after_act:0.06,kill_half_reply:0.06,http_error_after_act:0.05,http_error_before_act:0.05,\
+const DEADLY: &str = "kill_on_read:0.06,kill_after_act:0.1,kill_half_reply:0.06,http_error_after_act:0.05,http_error_before_act:0.05,\
     busy_after_act:0.05,gateway_502_after_act:0.03,reset_mid_body:0.04,garbage:0.02,list_throttled:0.03,backup_fails:0.1";
 /// What befalls calls when the night's kills are done.
 const HARMLESS: &str = "http_error_after_act:0.03,busy_after_act:0.03,list_throttled:0.03";

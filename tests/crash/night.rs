@@ -76,7 +76,7 @@ impl Night {
         settings.faults = plan.faults.parse()?;
         settings.durations = plan.durations.clone();
         settings.latency = Duration::from_millis(5)..=Duration::from_millis(120);
-        settings.list_lag = Duration::ZERO..=Duration::from_millis(1_900);
+        settings.list_lag = Duration::from_millis(1_200)..=Duration::from_millis(1_900);
         let victim = daemon.clone();
         let cloud = Cloud::with_kill(
             settings,
