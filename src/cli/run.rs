@@ -25,7 +25,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Run the daemon until SIGTERM or SIGINT; a second one ends it at once.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,9 @@ impl Run {
     /// Loads the policy, takes the ledger, and loops.
     pub fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
         let clock = SystemClock::new();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
+        // Heard from the first moment on: a stop while it starts ends it with 0, too.
+        let asked = runtime.block_on(async { Asked::listen() })?;
         let format = match globals.log_format {
             LogFormat::Text => telemetry::LogFormat::Text,
             LogFormat::Json => telemetry::LogFormat::Json,
@@ -60,9 +63,8 @@ impl Run {
         );
         let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number() };
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
-        let ended = runtime.block_on(live(outside, opened.ledger, loaded))?;
+        let ended = runtime.block_on(live(outside, opened.ledger, loaded, asked))?;
         runtime.shutdown_background();
         Ok(ended)
     }
@@ -74,9 +76,20 @@ fn forbid_cores() -> rustix::io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
 }
 
-async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger, loaded: Loaded) -> anyhow::Result<Exit> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+/// The signals that end the daemon.
+struct Asked {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Asked {
+    fn listen() -> anyhow::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")? })
+    }
+}
+
+async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger, loaded: Loaded, mut asked: Asked) -> anyhow::Result<Exit> {
     let (first, stop) = tokio::sync::oneshot::channel::<()>();
     let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
     let daemon = daemon::run(outside, ledger, loaded, async {
@@ -89,8 +102,8 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
         tokio::select! {
             biased;
             ended = &mut daemon => break ended,
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = asked.interrupt.recv() => {}
+            _ = asked.terminate.recv() => {}
         }
         match first.take() {
             Some(first) => {

@@ -2,9 +2,14 @@
 
 use crate::{
     lone::{HOUR, MINUTE, START, brief, lone, lone_as, s},
-    world::{End, simulated},
+    world::{Api, Between, End, simulated},
 };
+use cdb_backupd::cloud::{CdbApi, Create};
 use chrono::TimeDelta;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 #[test]
 fn a_start_window_that_closes_over_a_lost_answer_closes_nothing() {
@@ -88,6 +93,24 @@ fn an_answer_that_comes_while_our_clock_is_wrong_puts_nothing_off_for_years() {
             world.pass(HOUR).await;
         };
         world.live(life, End::Stop).await;
+        world.ends_with_one();
+    });
+}
+
+#[test]
+fn a_call_that_panics_is_a_call_without_an_answer() {
+    simulated(async {
+        let world = lone("");
+        let panicked = Arc::new(AtomicBool::new(false));
+        let create = move |api: Api, create: Create| {
+            let panicked = panicked.clone();
+            async move {
+                let reply = api.create_backup(create).await;
+                assert!(panicked.swap(true, Ordering::Relaxed), "the test breaks the first call, after it has acted");
+                reply
+            }
+        };
+        world.live_with(Between { api: world.cloud.clone(), create }, world.pass(HOUR * 2), End::Stop).await;
         world.ends_with_one();
     });
 }

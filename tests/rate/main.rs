@@ -1,7 +1,8 @@
 //! How fast runs start: the real client, loop and ledger against the simulated cloud over loopback HTTP, in real time, as the cloud counts.
 //!
-//! That nothing leaves too fast holds on any machine. That it leaves fast enough needs one that lets a thread run when its sleep is over: a test
-//! that misses its rate is repeated only when a thread beside it, which does nothing but sleep, was late itself.
+//! That it leaves fast enough needs a machine that lets a thread run when its sleep is over, and so does counting what arrives in a second: the
+//! simulator's threads note a call when they come to it. A test that misses its rate, or counts a sixth call, is repeated only when a thread beside
+//! it, which does nothing but sleep, was late itself.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 /// A permit may be taken 100 ms early (`domain::pace`); a machine that wakes nobody for half of that is too busy to be measured.
 const STALLED: Duration = Duration::from_millis(50);
+/// Five calls leave in no less than 1,005 ms (`domain::pace`); a machine that is later than that cannot tell five from six.
+const BLURRED: Duration = Duration::from_millis(5);
 /// How often a rate is measured at most.
 const TRIES: usize = 3;
 
@@ -23,16 +26,15 @@ fn per_second(traffic: &Traffic) -> f64 {
     (traffic.calls - 1) as f64 / (traffic.last - traffic.first).as_secs_f64()
 }
 
-/// What holds on any machine: each instance is called for once, nobody ever calls six times in a second, nobody is throttled.
+/// What holds on any machine: each instance is called for once, and nobody is throttled.
 fn assert_polite(audit: &Audit, night: Night) {
     let calls: Vec<u64> = audit.creates().map(|traffic| traffic.calls).collect();
     assert_eq!(calls, vec![night.instances as u64; night.accounts], "each instance is called for once");
     assert_eq!(audit.creates_refused_by_rate(), 0, "throttled");
-    assert!(audit.peak_creates() <= 5, "{} creates in one second", audit.peak_creates());
     assert_eq!(audit.backups.len(), night.instances * night.accounts);
 }
 
-/// The slowest account's rate has to reach `wanted`.
+/// The slowest account's rate has to reach `wanted`, and none may call six times in a second.
 fn assert_fast(night: Night, wanted: f64) {
     let mut seen = Vec::new();
     for _ in 0..TRIES {
@@ -41,15 +43,17 @@ fn assert_fast(night: Night, wanted: f64) {
         let stalled = stalls.worst();
         assert_polite(&audit, night);
         let slowest = audit.creates().map(per_second).fold(f64::INFINITY, f64::min);
-        seen.push(format!("{slowest:.3} a second while a sleeper was up to {stalled:?} late"));
-        if slowest >= wanted {
+        let peak = audit.peak_creates();
+        seen.push(format!("{slowest:.3} a second, at most {peak} in one, while a sleeper was up to {stalled:?} late"));
+        let (fast, polite) = (slowest >= wanted, peak <= 5);
+        if fast && polite {
             return;
         }
-        if stalled < STALLED {
+        if (!fast && stalled < STALLED) || (!polite && stalled < BLURRED) {
             break;
         }
     }
-    panic!("{wanted} a second is the least: {}", seen.join("; "));
+    panic!("{wanted} a second is the least, and 5 in one the most: {}", seen.join("; "));
 }
 
 #[test]

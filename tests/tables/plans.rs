@@ -163,6 +163,21 @@ fn a_held_account_closes_its_rows_all_the_same() {
 }
 
 #[test]
+fn a_run_that_was_never_sent_says_what_held_it_to_the_last() {
+    for (held, in_use, reason) in [
+        (Held { accounts: [name("main")].into(), ..Held::default() }, vec![], "account_held"),
+        (Held { unseen: [id(1)].into(), ..Held::default() }, vec![], "cannot_look"),
+        (Held::default(), vec![id(1)], "instance_in_use"),
+        (Held::default(), vec![id(2)], "rate_limit"),
+    ] {
+        let view = View { in_use: in_use.into_iter().collect(), ..timed([numbered(1, due())]) };
+        let plan = planned(&nightly(), view, &held, &reading(START_BY));
+        let State::Closed(closed) = &plan.moved[0].state else { panic!("{reason}: it is open") };
+        assert_eq!(closed.reason.as_deref(), Some(reason), "{}", closed.why);
+    }
+}
+
+#[test]
 fn an_old_run_at_the_head_is_looked_for_and_a_second_one_behind_an_open_run_is_not_begun() {
     let old = due().restarts(8, 60).at(70).reading;
     assert_eq!(moved(&planned(&nightly(), three(), &Held::default(), &old)), [(1, "uncertain"), (2, "uncertain"), (3, "uncertain")]);
@@ -173,7 +188,7 @@ fn an_old_run_at_the_head_is_looked_for_and_a_second_one_behind_an_open_run_is_n
         let plan = planned(&nightly(), view, &Held::default(), &reading(10));
         (plan.begin.len(), plan.moved.iter().map(|run| run.word()).collect::<Vec<_>>())
     };
-    assert_eq!(behind(Overlap::Skip, 1), (0, vec!["skipped", "skipped"]));
+    assert_eq!(behind(Overlap::Skip, 1), (0, vec!["skipped"]), "once, though the view shows it twice");
     assert_eq!(behind(Overlap::Skip, 0), (0, vec![]));
     assert_eq!(behind(Overlap::Queue, 1), (0, vec![]));
 }

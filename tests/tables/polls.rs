@@ -107,8 +107,13 @@ fn the_last_moment_closes_it_as_timed_out_once_this_process_has_tried_a_poll() {
     hold(vec![
         ("a second before", listed().at(COMPLETE_BY - 1).look_fails().time_passes(), "running 501 listed"),
         ("no poll was tried", end(running()).time_passes(), "running 501"),
-        ("one failed", end(running()).look_fails().time_passes(), "timed_out 501 until +187200"),
-        ("one saw it running", timed_out(), "timed_out 501 until +187200"),
+        ("one failed", end(running()).look_fails().time_passes(), "timed_out(cannot_look) 501 until +187200"),
+        (
+            "one saw it running just before",
+            listed().at(COMPLETE_BY - 60).sees(list(COMPLETE_BY - 60, &[item(501, 1, Running)])).at(COMPLETE_BY).time_passes(),
+            "timed_out(still_running) 501 until +187200",
+        ),
+        ("the last one that saw it running is long ago", timed_out(), "timed_out(cannot_look) 501 until +187200"),
         ("one of another process does not count", listed().restarts(8, COMPLETE_BY).time_passes(), "running 501 listed"),
         ("a wish does not close it", end(running()).wish(Wish::Cancel).time_passes(), "running 501 wish Cancel"),
         ("a good one is good at any time", end(listed()).sees(list(1, &[item(501, 1, Success)])), "succeeded 501"),
@@ -125,15 +130,15 @@ fn a_run_given_up_on_is_looked_at_slowly_and_may_turn_out_good_once() {
     hold(vec![
         ("timed out, it turns out good", good.clone(), "succeeded 501 after timed_out"),
         ("and stays so", good.sees(list(21_000, &[item(501, 1, Failed)])), "succeeded 501 after timed_out"),
-        ("it still runs", timed_out().sees(list(20_000, &[item(501, 1, Running)])), "timed_out 501 until +187200"),
-        ("it failed: nothing is sent", timed_out().sees(list(20_000, &[item(501, 1, Failed)])), "timed_out 501 until +187200"),
+        ("it still runs", timed_out().sees(list(20_000, &[item(501, 1, Running)])), "timed_out(cannot_look) 501 until +187200"),
+        ("it failed: nothing is sent", timed_out().sees(list(20_000, &[item(501, 1, Failed)])), "timed_out(cannot_look) 501 until +187200"),
         ("unknown, it is found", named.clone(), "unknown(ambiguous) 501 until +187200"),
-        ("and turns out good", named.sees(list(16_000, &[item(501, 1, Success)])), "succeeded(ambiguous) 501 after unknown"),
-        ("found good at once", unknown().sees(list(15_000, &[item(501, 1, Success)])), "succeeded(ambiguous) 501 after unknown"),
+        ("and turns out good", named.sees(list(16_000, &[item(501, 1, Success)])), "succeeded 501 after unknown"),
+        ("found good at once", unknown().sees(list(15_000, &[item(501, 1, Success)])), "succeeded 501 after unknown"),
         (
             "a later generation is taken",
             timed_out().sees(list(20_000, &[item(501, 1, Running), item(502, 2, Running)])),
-            "g2 timed_out 502 until +187200",
+            "g2 timed_out(cannot_look) 502 until +187200",
         ),
         ("and its end counts", timed_out().sees(list(20_000, &[item(501, 1, Failed), item(502, 2, Success)])), "g2 succeeded 502 after timed_out"),
         (
@@ -144,7 +149,7 @@ fn a_run_given_up_on_is_looked_at_slowly_and_may_turn_out_good_once() {
         (
             "a second one of its generation is not",
             timed_out().sees(list(20_000, &[item(500, 1, Success), item(501, 1, Running)])),
-            "timed_out 501 until +187200",
+            "timed_out(cannot_look) 501 until +187200",
         ),
         (
             "an impostor is not",
@@ -161,10 +166,10 @@ fn a_run_given_up_on_is_looked_at_slowly_and_may_turn_out_good_once() {
 fn two_days_after_its_end_nobody_looks_any_more() {
     let until = COMPLETE_BY + 48 * 3_600;
     hold(vec![
-        ("a second before", timed_out().at(until - 1).time_passes(), "timed_out 501 until +187200"),
-        ("then", timed_out().at(until).time_passes(), "timed_out 501"),
-        ("whatever a list shows", timed_out().at(until).time_passes().sees(list(until, &[item(501, 1, Success)])), "timed_out 501"),
-        ("not while the clock is unproved", timed_out().at(until).unproved().time_passes(), "timed_out 501 until +187200"),
+        ("a second before", timed_out().at(until - 1).time_passes(), "timed_out(cannot_look) 501 until +187200"),
+        ("then", timed_out().at(until).time_passes(), "timed_out(cannot_look) 501"),
+        ("whatever a list shows", timed_out().at(until).time_passes().sees(list(until, &[item(501, 1, Success)])), "timed_out(cannot_look) 501"),
+        ("not while the clock is unproved", timed_out().at(until).unproved().time_passes(), "timed_out(cannot_look) 501 until +187200"),
         ("what succeeded is not watched", listed().sees(list(900, &[item(501, 1, Success)])).time_passes(), "succeeded 501"),
     ]);
     assert_eq!(look_at(&timed_out().at(until).time_passes()), None);

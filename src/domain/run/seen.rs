@@ -245,6 +245,7 @@ impl Run {
                 closed.first_outcome = Some(closed.outcome);
                 closed.why = why::turned_good(&closed.why, id);
                 closed.outcome = Outcome::Succeeded;
+                closed.reason = None;
                 closed.bytes = bytes;
                 closed.follow = None;
                 return;
