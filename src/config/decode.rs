@@ -134,6 +134,7 @@ fn instead(path: &Path, kind: &str, expected: &str) -> String {
         (_, "a number", _) => "write a number, without quotes",
         (_, expected, "a number") if expected.starts_with("a length") => "write the unit too, such as `90s`, `45m` or `2h`",
         (_, expected, "a number" | "`true` or `false`") if expected.starts_with("a text") => "put it in quotes",
+        (_, expected, _) if expected.starts_with("a text") => "write one text, such as `KEY: \"TEXT\"`",
         (_, expected, _) => return format!("write {expected}"),
     };
     hint.to_owned()

@@ -147,8 +147,8 @@ impl Lowering<'_> {
         if on_loopback || window >= Duration::from_millis(LEAST_WINDOW) {
             return Some(window);
         }
-        let finding = Finding::error("absence-window", Spot::Value(at), "an absence window under 6m 30s proves nothing: a late call could still act");
-        self.fault(finding.label("at least 6m 30s").hint("write `9m` or leave the key out; shorter ones are for loopback endpoints"));
+        let finding = Finding::error("absence-window", Spot::Value(at), "an absence window under 390s proves nothing: a late call could still act");
+        self.fault(finding.label("at least 390s").hint("write `540s` or leave the key out; shorter ones are for loopback endpoints"));
         None
     }
 }

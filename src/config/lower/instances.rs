@@ -38,7 +38,8 @@ impl Lowering<'_> {
             }
             self.all_words_read &= !["id", "name"].iter().any(|key| self.findings.is_unknown(&at.key(*key)));
         }
-        self.all_instances_read = self.findings.errors() == errors_before && self.instances.len() == items.len();
+        let is_known = !self.findings.is_unknown(&Path::default().key("instances"));
+        self.all_instances_read = is_known && self.findings.errors() == errors_before && self.instances.len() == items.len();
     }
 
     fn remember_broken(&mut self, value: &Value, index: usize) {
