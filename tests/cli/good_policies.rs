@@ -254,6 +254,10 @@ fn a_region_that_is_not_known_is_warned_of_with_the_nearest() {
     assert!(loaded.warnings[0].draw(false).contains("did you mean `ap-guangzhou`?"));
     let loaded = load(&job("targets: { all: true }, method: physical").replace("region: ap-guangzhou,", "region: me-riyadh,"));
     assert_eq!(warnings(&loaded), ["unknown-region"]);
+    let own = "region: ap-new, name: orders }, { id: cdb-aaaa0001, name: scratch, region: ap-new, tags";
+    let text =
+        job("targets: { all: true }, method: physical").replace("name: orders }, { id: cdb-aaaa0001, name: scratch, region: ap-shanghai, tags", own);
+    assert_eq!(warnings(&load(&text)), ["unknown-region"]);
 }
 
 #[test]

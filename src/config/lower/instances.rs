@@ -3,7 +3,7 @@
 use super::{Lowering, known_words};
 use crate::{
     config::{
-        MAX_FAULTS, decode,
+        decode,
         fault::{Finding, Spot},
         place::Path,
         raw, redact, regions,
@@ -152,8 +152,8 @@ impl Lowering<'_> {
     pub(super) fn region(&mut self, text: &str, at: &Path) -> Option<Region> {
         match Region::parse(text) {
             Ok(region) => {
-                if !regions::is_known(text) && self.odd_regions.len() < MAX_FAULTS {
-                    self.odd_regions.push(unknown_region(text, at));
+                if !regions::is_known(text) {
+                    self.odd_regions.entry(region.clone()).or_insert_with(|| unknown_region(text, at));
                 }
                 Some(region)
             }

@@ -21,12 +21,12 @@ use super::{
     redact,
 };
 use crate::domain::{
-    names::{AccountName, JobName},
+    names::{AccountName, JobName, Region},
     policy::{Account, Instance, Policy},
 };
 use serde_yaml::{Mapping, Value};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path as FilePath,
     sync::Arc,
 };
@@ -49,8 +49,8 @@ struct Lowering<'a> {
     all_instances_read: bool,
     /// Jobs whose targets may match nothing.
     may_be_empty: HashSet<JobName>,
-    /// Regions that are not known, to be told when nothing is at fault.
-    odd_regions: Vec<Finding>,
+    /// Regions that are not known, each where it stands first, to be told when nothing is at fault.
+    odd_regions: BTreeMap<Region, Finding>,
 }
 
 /// A policy, and what of its file only a reader of it asks for.
@@ -77,7 +77,7 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
         instances: Vec::new(),
         all_instances_read: true,
         may_be_empty: HashSet::new(),
-        odd_regions: Vec::new(),
+        odd_regions: BTreeMap::new(),
     };
     lowering.known_keys(map);
     lowering.version(map);
@@ -95,7 +95,7 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
         return None;
     }
     let policy = Policy { ledger, listen: listen?, history: history?, accounts, instances, jobs: jobs?, blackouts: blackouts? };
-    for odd in lowering.odd_regions {
+    for odd in lowering.odd_regions.into_values() {
         lowering.findings.push(odd);
     }
     Some(Lowered { policy, may_be_empty: lowering.may_be_empty })
