@@ -4,14 +4,16 @@ use super::{
     Globals,
     effective::Effective,
     exit::{Exit, of_load},
+    keys,
     output::{self, Format},
 };
 use crate::{
-    config::{self, Cadence, Fault, Level, LoadError, Loaded},
+    config::{self, Cadence, Fault, Level, LoadError, Loaded, Machine},
     domain::{now::Now, policy::Job},
 };
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use serde::Serialize;
 
 /// Reads the policy; needs no daemon, no network and no keys.
 #[derive(Debug, clap::Args)]
@@ -28,11 +30,12 @@ impl Check {
     /// Prints faults, or warnings and what was understood.
     pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
         let json = globals.output == Format::Json;
-        let loaded = match config::load(&globals.config, now.utc) {
+        let machine = Machine::here().judging_keys(keys::unusable);
+        let loaded = match config::load_on(&globals.config, &machine, now.utc) {
             Ok(loaded) => loaded,
             Err(error) => {
                 if json {
-                    output::print_items(error.faults())?;
+                    print_told(error.faults(), beyond(&error))?;
                 } else {
                     output::print(&faults_text(&error, &globals.config.display().to_string()))?;
                 }
@@ -43,12 +46,33 @@ impl Check {
             output::tell_faults(&loaded.warnings);
             effective(&loaded, name.as_deref(), json)?;
         } else if json {
-            output::print_items(&loaded.warnings)?;
+            print_told(&loaded.warnings, loaded.beyond)?;
         } else {
             let understood = understood(&loaded, &globals.config.display().to_string(), now);
-            output::print(&format!("{}{understood}", drawn(&loaded.warnings)))?;
+            let more = if loaded.beyond > 0 { format!("and {} more\n\n", counted(loaded.beyond, "warning")) } else { String::new() };
+            output::print(&format!("{}{more}{understood}", drawn(&loaded.warnings)))?;
         }
         Ok(if self.strict && !loaded.warnings.is_empty() { Exit::PolicyFault } else { Exit::Ok })
+    }
+}
+
+/// What was found, as programs read it; there may be more than is listed.
+#[derive(Serialize)]
+struct Told<'a> {
+    schema_version: u32,
+    total: usize,
+    items: &'a [Fault],
+}
+
+fn print_told(items: &[Fault], beyond: usize) -> anyhow::Result<()> {
+    let told = Told { schema_version: 1, total: items.len() + beyond, items };
+    output::print(&format!("{}\n", serde_json::to_string(&told).context("the answer cannot be written as JSON")?))
+}
+
+fn beyond(error: &LoadError) -> usize {
+    match error {
+        LoadError::Faulty { beyond, .. } => *beyond,
+        LoadError::Missing(_) | LoadError::Unreadable(_) => 0,
     }
 }
 
@@ -74,31 +98,37 @@ fn counted(n: usize, what: &str) -> String {
 /// What the policy means, for the eye.
 fn understood(loaded: &Loaded, file: &str, now: Now) -> String {
     let policy = &loaded.policy;
-    let cadences: Vec<Cadence> = policy.jobs.iter().map(|j| Cadence::of(&j.schedule, now.utc)).collect();
+    let cadences: Vec<Cadence> = policy.jobs.iter().map(|j| Cadence::of(j, &policy.blackouts, now.utc)).collect();
     let runs = |job: &Job, slots: f64| if job.suspend { 0.0 } else { slots * number(job.instances.len()) };
     let a_day: f64 = policy.jobs.iter().zip(&cadences).map(|(j, c)| runs(j, c.a_day())).sum();
     let mut text = format!(
-        "{file} is good: {}, {}, {}, about {} CreateBackup calls a day\n",
+        "{file} is good: {}, {}, {}, {}\n",
         counted(policy.accounts.len(), "account"),
         counted(policy.instances.len(), "instance"),
         counted(policy.jobs.len(), "job"),
-        rounded(a_day),
+        calls_a_day(a_day),
     );
     let listen = loaded.listen.map_or("off".to_owned(), |a| a.to_string());
-    text += &format!("ledger {}, page {listen}\n", loaded.ledger.display());
+    let folder_is_there = loaded.ledger.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
+    let folder = if folder_is_there { "" } else { " (its folder is not there; `run` makes it)" };
+    text += &format!("ledger {}{folder}, page {listen}\n", loaded.ledger.display());
     if !policy.accounts.is_empty() {
         text += &format!("\n{}\n", accounts_table(loaded));
     }
     if !policy.jobs.is_empty() {
         let mut table = table(&["job", "method", "instances", "next slot", "calls a day", "backups a year"], &[2, 4, 5]);
         for (job, cadence) in policy.jobs.iter().zip(&cadences) {
-            let next = cadence.next.map_or("none in nine years".to_owned(), |slot| format!("{} {}", job.schedule.local(slot), job.schedule.zone()));
+            let skipped = if cadence.next_is_skipped_until.is_some() { ", skipped: blackout" } else { "" };
+            let next = cadence.next.map(|slot| format!("{} {}{skipped}", job.schedule.local(slot), job.schedule.zone()));
+            let next = next.unwrap_or("none in nine years".to_owned());
             table.add_row(vec![
                 job.name.to_string(),
                 job.method.word().to_owned(),
                 job.instances.len().to_string(),
                 if job.suspend { "suspended".to_owned() } else { next },
-                rounded(runs(job, cadence.a_day())),
+                Some(runs(job, cadence.a_day()))
+                    .filter(|n| is_seldom(*n))
+                    .map_or_else(|| rounded(runs(job, cadence.a_day())), |_| "under 1".to_owned()),
                 rounded(runs(job, cadence.a_year)),
             ]);
         }
@@ -142,9 +172,25 @@ fn number(n: usize) -> f64 {
     u32::try_from(n).map_or(f64::MAX, f64::from)
 }
 
-/// Whole from ten on.
+/// More than nothing, and less than one even when rounded.
+fn is_seldom(n: f64) -> bool {
+    n > 0.0 && n < 0.95
+}
+
+/// Whole from ten on; below, one digit behind the point when there is any.
 fn rounded(n: f64) -> String {
-    if n >= 10.0 || n == n.trunc() { format!("{n:.0}") } else { format!("{n:.1}") }
+    let text = if n >= 10.0 { format!("{n:.0}") } else { format!("{n:.1}") };
+    // Of nothing, the sign may be negative.
+    text.strip_suffix(".0").unwrap_or(&text).trim_start_matches('-').to_owned()
+}
+
+fn calls_a_day(n: f64) -> String {
+    match rounded(n).as_str() {
+        _ if is_seldom(n) => "fewer than one CreateBackup call a day".to_owned(),
+        "0" => "no CreateBackup calls".to_owned(),
+        "1" => "about one CreateBackup call a day".to_owned(),
+        many => format!("about {many} CreateBackup calls a day"),
+    }
 }
 
 fn effective(loaded: &Loaded, name: Option<&str>, json: bool) -> anyhow::Result<()> {
@@ -153,14 +199,20 @@ fn effective(loaded: &Loaded, name: Option<&str>, json: bool) -> anyhow::Result<
         .jobs
         .iter()
         .filter(|job| name.is_none_or(|name| job.name.as_str() == name))
-        .map(|job| Effective::of(job, &loaded.policy.blackouts))
+        .map(|job| Effective::of(job, &loaded.policy, loaded.may_be_empty.contains(&job.name)))
         .collect();
-    if let (Some(name), []) = (name, jobs.as_slice()) {
+    if loaded.policy.jobs.is_empty() {
+        output::tell("the policy has no job");
+    } else if let (Some(name), []) = (name, jobs.as_slice()) {
         let known: Vec<&str> = loaded.policy.jobs.iter().map(|j| j.name.as_str()).collect();
         return Err(Exit::Usage.because(format!("there is no job `{name}`; the policy has: {}", known.join(", "))).into());
     }
     if json {
         return output::print_items(&jobs);
     }
-    output::print(&serde_yaml::to_string(&jobs).context("the jobs cannot be written as YAML")?)
+    if jobs.is_empty() {
+        return output::print("[]\n");
+    }
+    let entries = jobs.iter().map(Effective::entry).collect::<Result<String, _>>();
+    output::print(&entries.context("the jobs cannot be written as YAML")?)
 }

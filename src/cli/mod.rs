@@ -9,6 +9,7 @@ mod effective;
 pub mod exit;
 pub mod health;
 pub mod history;
+pub mod keys;
 pub mod moment;
 pub mod next;
 pub mod output;

@@ -9,21 +9,38 @@ use super::{
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use serde_yaml::Value;
+use std::borrow::Cow;
 
-/// Decodes an entry; at most one fault, at the value or key that is wrong.
+/// Keys of one entry that are told as wrong.
+const MOST_WRONG: usize = 64;
+
+/// Decodes an entry and tells every key of it that is wrong. What such a key would have said is unknown from then on; the rest counts.
+///
+/// Absent when it is no entry at all, and when no further fault is shown.
 pub(super) fn entry<T: DeserializeOwned>(value: &Value, at: &Path, findings: &mut Findings) -> Option<T> {
     if value.is_null() {
         // An empty entry is told where all empty values are.
         return None;
     }
-    let error = match serde_path_to_error::deserialize::<_, T>(value) {
-        Ok(decoded) => return Some(decoded),
-        Err(error) => error,
-    };
-    if findings.is_full() {
-        findings.count_one();
-        return None;
+    let mut rest = Cow::Borrowed(value);
+    for _ in 0..MOST_WRONG {
+        let error = match serde_path_to_error::deserialize::<_, T>(&*rest) {
+            Ok(decoded) => return Some(decoded),
+            Err(error) => error,
+        };
+        if findings.is_full() {
+            findings.count_one();
+            break;
+        }
+        let Some(wrong) = tell(&error, &rest, at, findings) else { break };
+        rest.to_mut().as_mapping_mut().and_then(|map| map.remove(wrong.as_str()))?;
     }
+    findings.mark_unknown(at.clone());
+    None
+}
+
+/// Takes up what the decoder says. Gives the key of the entry that is wrong, itself or in what it holds.
+fn tell(error: &serde_path_to_error::Error<serde_yaml::Error>, value: &Value, at: &Path, findings: &mut Findings) -> Option<String> {
     let message = error.inner().to_string();
     let steps = error.path().iter().filter_map(|segment| match segment {
         Segment::Seq { index } => Some(Step::Index(*index)),
@@ -31,22 +48,34 @@ pub(super) fn entry<T: DeserializeOwned>(value: &Value, at: &Path, findings: &mu
         Segment::Enum { .. } | Segment::Unknown => None,
     });
     let path = Path::from_steps(at.steps().iter().cloned().chain(steps));
-    let finding = match message.split_once("unknown field `") {
+    let (finding, meant) = match message.split_once("unknown field `") {
         Some((_, rest)) => unknown_key(rest, path, value, at),
-        None => wrong_type(&message, path),
+        None => (wrong_type(&message, path), None),
     };
+    let wrong = finding.place_path().and_then(|path| match path.steps().get(at.steps().len()) {
+        Some(Step::Key(key)) => Some(key.to_string()),
+        _ => None,
+    });
+    if let Some(key) = &wrong {
+        // A merge key may have brought anything.
+        findings.mark_unknown(if key == "<<" { at.clone() } else { at.key(key.clone()) });
+        let is_own = finding.place_path().is_some_and(|path| path.steps().len() == at.steps().len() + 1);
+        if let Some(meant) = meant.filter(|meant| is_own && value.get(meant.as_str()).is_none()) {
+            findings.mark_unknown(at.key(meant));
+        }
+    }
     findings.push_unless_known(finding);
-    None
+    wrong
 }
 
 /// `rest` is the decoder's text after ``unknown field ` ``: the key, and those that are known.
-fn unknown_key(rest: &str, path: Path, value: &Value, at: &Path) -> Finding {
+fn unknown_key(rest: &str, path: Path, value: &Value, at: &Path) -> (Finding, Option<String>) {
     let (key, known) = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are")).unwrap_or((rest, ""));
     let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
     // The decoder's path ends at the key or at the map around it, depending on how far it was.
     let ends_there = matches!(path.last(), Some(Step::Key(last)) if last == key) && !holds(value, at, &path, key);
     let path = if ends_there { path } else { path.key(key.to_owned()) };
-    Finding::unknown_key(path, key, &known)
+    (Finding::unknown_key(path, key, &known), nearest(key, known.iter().copied()).map(str::to_owned))
 }
 
 /// Whether the value at the path is a map that has the key.
@@ -61,16 +90,6 @@ fn holds(value: &Value, at: &Path, path: &Path, key: &str) -> bool {
 
 /// The decoder's text names the value, which may be a secret; only its kind and what was expected are repeated.
 fn wrong_type(message: &str, path: Path) -> Finding {
-    let kind = message.split_once("invalid type: ").or_else(|| message.split_once("invalid value: ")).map_or("", |(_, rest)| rest);
-    let kind = match kind.split([' ', ',']).next().unwrap_or_default() {
-        "string" => "a text",
-        "integer" | "floating" => "a number",
-        "boolean" => "`true` or `false`",
-        "sequence" => "a list",
-        "map" => "a map",
-        "unit" | "null" => "nothing",
-        _ => "something else",
-    };
     let expected = message.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
     let expected = match expected.split(" at line ").next().unwrap_or_default() {
         e if e.starts_with("struct ") || e == "a map" => "a map of keys",
@@ -80,8 +99,45 @@ fn wrong_type(message: &str, path: Path) -> Finding {
         "f64" => "a number",
         e => e,
     };
-    Finding::error("wrong-type", Spot::Value(path.clone()), format!("{} must be {expected}, and is {kind}", redact::quoted(&path.to_string())))
-        .label(format!("this is {kind}"))
+    let kind = message.split_once("invalid type: ").or_else(|| message.split_once("invalid value: ")).map_or("", |(_, rest)| rest);
+    let kind = match kind.split([' ', ',']).next().unwrap_or_default() {
+        "string" => "a text",
+        "integer" if expected == "a whole number" => "too large a number",
+        "floating" if expected == "a whole number" => "a number with a fraction",
+        "integer" | "floating" => "a number",
+        "boolean" => "`true` or `false`",
+        "sequence" => "a list",
+        "map" => "a map",
+        "unit" | "null" => "nothing",
+        _ => "something else",
+    };
+    let hint = instead(&path, kind, expected);
+    let message = format!("{} must be {expected}, and is {kind}", redact::quoted(&path.to_string()));
+    Finding::error("wrong-type", Spot::Value(path), message).label(format!("this is {kind}")).hint(hint)
+}
+
+/// What to write instead of a value of another kind.
+fn instead(path: &Path, kind: &str, expected: &str) -> String {
+    let key = path.steps().iter().rev().find_map(|step| match step {
+        Step::Key(key) => Some(key.as_ref()),
+        Step::Index(_) => None,
+    });
+    let hint = match (key.unwrap_or_default(), expected, kind) {
+        ("targets", _, "a list") => "write `targets: { instances: [NAME] }`",
+        ("targets", ..) => "write `targets: { all: true }`, `{ instances: [NAME] }` or `{ tags: { KEY: VALUE } }`",
+        ("tables", "a map of keys", _) => "write `{ db: NAME }` for a whole database, `{ db: NAME, tables: [NAME] }` for some of its tables",
+        ("tables", "a list", _) => "write a list, such as `tables: [{ db: NAME }]`",
+        (_, "a map of keys", _) => "write `KEY: VALUE` pairs, such as `{ KEY: VALUE }`",
+        (_, "a list", _) => "write a list, such as `[A, B]`",
+        (_, "`true` or `false`", _) => "write `true` or `false`, without quotes",
+        (_, "a whole number", _) => "write digits alone, without quotes",
+        (_, "a number", _) => "write a number, without quotes",
+        (_, expected, "a number") if expected.starts_with("a length") => "write the unit too, such as `90s`, `45m` or `2h`",
+        (_, expected, "a number" | "`true` or `false`") if expected.starts_with("a text") => "put it in quotes",
+        (_, expected, _) if expected.starts_with("a text") => "write one text, such as `KEY: \"TEXT\"`",
+        (_, expected, _) => return format!("write {expected}"),
+    };
+    hint.to_owned()
 }
 
 impl Finding {

@@ -51,7 +51,8 @@ fn first_odd(text: &str) -> Option<usize> {
 
 /// The first document of the text; absent when it cannot be read.
 pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Value> {
-    let surveyed = may_be_deep(text) || text.contains('&');
+    // Readers of YAML do not agree on tabs either: what one of them would not place is refused.
+    let surveyed = may_be_deep(text) || text.contains(['&', '\t']);
     if surveyed && structure::survey(text, findings).is_broken() {
         return None;
     }

@@ -25,10 +25,10 @@ pub(super) struct Excerpt {
 }
 
 impl Excerpt {
-    /// Whether the place stands in the drawn text where it stands in the line.
-    pub(super) fn is_whole(&self) -> bool {
+    /// The column, from 1, at which the place stands in the drawn text.
+    pub(super) fn shown_column(&self) -> usize {
         let start = self.marked.first().map_or(0, |(range, _)| range.start);
-        self.text.get(..start).is_some_and(|before| before.chars().count() + 1 == self.column)
+        1 + self.text.get(..start).map_or(0, |before| before.chars().count())
     }
 }
 
@@ -79,11 +79,13 @@ impl<'a> Lines<'a> {
             range.start += blank;
         }
         let shown = line.get(from..to).unwrap_or_default();
-        let by_text = redact::secret_ids(shown).chain(redact::after_names(shown));
+        let by_text = redact::secret_ids(shown).chain(redact::after_names(shown)).chain(redact::userinfo(shown));
         ranges.extend(by_text.map(|r| r.start + from..r.end + from));
         if from > 0 {
             // A word that begins before the window may be the rest of a secret.
             let rest = shown.find(|c: char| !c.is_alphanumeric()).unwrap_or(shown.len());
+            let word = shown.get(..shown.find(char::is_whitespace).unwrap_or(shown.len())).unwrap_or_default();
+            let rest = word.rfind('@').map_or(rest, |end| end.max(rest));
             ranges.push(from..from + rest);
         }
         ranges.retain(|r| r.start < r.end && r.end > from && r.start < to);

@@ -51,7 +51,7 @@ impl Fault {
     /// A fault that concerns a file as a whole.
     pub(super) fn of_file(file: &str, code: &'static str, message: String, hint: Option<String>) -> Self {
         let (line, column, path, excerpts) = (None, None, String::new(), Vec::new());
-        Self { level: Level::Error, file: redact::without_ids(file), line, column, path, code, message, hint, excerpts }
+        Self { level: Level::Error, file: redact::without_secrets(file), line, column, path, code, message, hint, excerpts }
     }
 
     /// The fault as `rustc` would draw it, without a line end.
@@ -73,18 +73,18 @@ impl Fault {
             let kinds = kinds.iter().skip(usize::from(i > 0)).chain(kinds.iter().skip(1));
             let marks = excerpt.marked.iter().zip(kinds).map(|((range, label), kind)| kind.span(range.clone()).label(label.as_str()));
             let snippet = Snippet::source(excerpt.text.as_str()).line_start(excerpt.line).annotations(marks);
-            if excerpt.is_whole() {
-                group = group.element(snippet.path(self.file.as_str()));
-            } else {
-                // The column of what is drawn is not the column in the file.
-                group = group.element(Origin::path(self.file.as_str()).line(excerpt.line).char_column(excerpt.column)).element(snippet);
-            }
+            group = group.element(snippet.path(self.file.as_str()));
         }
         if let Some(hint) = &self.hint {
             group = group.element(Drawn::HELP.message(hint.as_str()));
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        renderer.term_width(excerpt::MAX_DRAWN + 40).render(&[group])
+        let drawn = renderer.term_width(excerpt::MAX_DRAWN + 40).render(&[group]);
+        // Where something is hidden or cut off before the place, the column of what is drawn is not the column in the file.
+        self.excerpts.iter().filter(|excerpt| excerpt.shown_column() != excerpt.column).fold(drawn, |drawn, excerpt| {
+            let place = |column: usize| format!("{}:{}:{column}", self.file, excerpt.line);
+            drawn.replacen(&place(excerpt.shown_column()), &place(excerpt.column), 1)
+        })
     }
 }
 
@@ -176,13 +176,13 @@ impl Finding {
         }
         Fault {
             level: self.level,
-            file: redact::without_ids(file),
+            file: redact::without_secrets(file),
             line: span.map(|s| s.line),
             column: span.map(|s| s.column),
-            path: redact::without_ids(&self.path.map(|p| p.to_string()).unwrap_or_default()),
+            path: redact::without_secrets(&self.path.map(|p| p.to_string()).unwrap_or_default()),
             code: self.code,
-            message: redact::without_ids(&self.message),
-            hint: self.hint.map(|h| redact::without_ids(&h)),
+            message: redact::without_secrets(&self.message),
+            hint: self.hint.map(|h| redact::without_secrets(&h)),
             excerpts,
         }
     }
@@ -194,6 +194,8 @@ pub(super) struct Findings {
     items: Vec<Finding>,
     /// Said already: defaults are looked at once for every job.
     said: HashSet<(&'static str, String)>,
+    /// What is written there could not be read, so nothing that it might say is missing.
+    unknown: HashSet<Path>,
     errors: usize,
     warnings: usize,
 }
@@ -238,6 +240,16 @@ impl Findings {
         self.errors = self.errors.saturating_add(1);
     }
 
+    /// Takes up that something stands at the path, and nobody knows what it means.
+    pub(super) fn mark_unknown(&mut self, path: Path) {
+        self.unknown.insert(path);
+    }
+
+    /// Whether what stands at the path, or around it, could not be read.
+    pub(super) fn is_unknown(&self, path: &Path) -> bool {
+        !self.unknown.is_empty() && (1..=path.steps().len()).any(|n| self.unknown.contains(&Path::from_steps(path.steps().iter().take(n).cloned())))
+    }
+
     /// Errors found so far, those beyond the bound too.
     pub(super) fn errors(&self) -> usize {
         self.errors
@@ -248,7 +260,7 @@ impl Findings {
         self.items.iter().any(|f| f.path.as_ref() == Some(path))
     }
 
-    /// Finds every place in the text. In the order of the text; and how many errors were found beyond the bound.
+    /// Finds every place in the text. In the order of the text; and how many more were found beyond the bound.
     pub(super) fn place(mut self, file: &str, text: &str) -> (Vec<Fault>, usize) {
         if self.items.is_empty() {
             return (Vec::new(), 0);
@@ -261,7 +273,7 @@ impl Findings {
         let lines = Lines::new(text, &places);
         let mut faults: Vec<Fault> = self.items.into_iter().map(|f| f.place(file, &lines, &places)).collect();
         faults.sort_by_key(|f| (f.line, f.column));
-        let beyond = self.errors.saturating_sub(faults.iter().filter(|f| f.level == Level::Error).count());
+        let beyond = self.errors.saturating_add(self.warnings).saturating_sub(faults.len());
         (faults, beyond)
     }
 

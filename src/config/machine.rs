@@ -4,11 +4,14 @@ use crate::domain::names::CredentialSource;
 use std::path::{Path, PathBuf};
 
 type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+type Judge = Box<dyn Fn(&CredentialSource) -> Option<String> + Send + Sync>;
 
 /// The machine, or a picture of one.
 pub struct Machine {
     variable: Variables,
     is_file: Box<dyn Fn(&Path) -> bool + Send + Sync>,
+    is_folder: Box<dyn Fn(&Path) -> bool + Send + Sync>,
+    unusable_keys: Judge,
     mounts: Box<dyn Fn() -> String + Send + Sync>,
 }
 
@@ -17,7 +20,9 @@ impl Machine {
     pub fn here() -> Self {
         Self {
             variable: Box::new(|name| std::env::var(name).ok().filter(|v| !v.is_empty())),
-            is_file: Box::new(Path::is_file),
+            is_file: Box::new(Path::exists),
+            is_folder: Box::new(Path::is_dir),
+            unusable_keys: Box::new(|_| None),
             mounts: Box::new(|| std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()),
         }
     }
@@ -30,8 +35,20 @@ impl Machine {
         Self {
             variable: Box::new(move |name| variables.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone())),
             is_file: Box::new(move |path| files.iter().any(|f| f == path)),
+            is_folder: Box::new(|_| false),
+            unusable_keys: Box::new(|_| None),
             mounts: Box::new(move || mounts.clone()),
         }
+    }
+
+    /// The same machine with a reader of keys, which says why those of a source cannot be used; never a secret.
+    pub fn judging_keys(self, unusable: impl Fn(&CredentialSource) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { unusable_keys: Box::new(unusable), ..self }
+    }
+
+    /// Whether a folder is at the path.
+    pub(super) fn is_folder(&self, path: &Path) -> bool {
+        (self.is_folder)(path)
     }
 
     /// A variable that is set to something.
@@ -44,8 +61,12 @@ impl Machine {
         self.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from)
     }
 
-    /// What is missing for the keys to be read; absent when all is there. Says nothing of what the keys are worth.
+    /// Why the keys cannot be read; absent when they can. Says nothing of what the keys are worth.
     pub(super) fn missing_credentials(&self, source: &CredentialSource) -> Option<String> {
+        self.absent_credentials(source).or_else(|| (self.unusable_keys)(source))
+    }
+
+    fn absent_credentials(&self, source: &CredentialSource) -> Option<String> {
         match source {
             CredentialSource::Env { prefix } => {
                 let missing = |name: &str| self.variable(name).is_none() && self.variable(&format!("{name}_FILE")).is_none();

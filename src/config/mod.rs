@@ -1,7 +1,8 @@
 //! The policy file: from its text to a [`Policy`], or to every fault in it.
 //!
-//! Decided here: how a policy is loaded, and what a load gives. In reading order: bytes to one value ([`document`], [`structure`]), one value to
-//! shapes ([`raw`], [`decode`]), shapes to meaning ([`lower`]), what is odd about it ([`warn`]); and, only when there is something to tell, where
+//! Decided here: how a policy is loaded, and what a load gives. In reading order: a file to bytes ([`source`]), bytes to one value ([`document`], [`structure`]), one value to
+//! shapes ([`raw`], [`decode`]), shapes to meaning ([`lower`]), what is odd about it ([`warn`],
+//! [`odd_schedule`]); and, only when there is something to tell, where
 //! it stands ([`place`]), what of it is shown ([`redact`], [`excerpt`]) and how it is drawn ([`fault`]). What the machine adds is in [`machine`], the only
 //! place that reads environment variables.
 
@@ -10,25 +11,34 @@ mod decode;
 mod document;
 mod excerpt;
 mod fault;
+mod length;
 mod lower;
 mod machine;
 mod nearest;
+mod odd_schedule;
 mod place;
 mod raw;
 mod redact;
+mod regions;
+mod source;
 mod structure;
 mod warn;
 
 pub use cadence::Cadence;
 pub use fault::{Fault, Level, MAX_FAULTS};
+pub use length::written as written_length;
 pub use machine::{Machine, local_zone, log_levels, no_color};
 
-use crate::domain::policy::{Listen, Policy};
+use crate::domain::{
+    names::JobName,
+    policy::{Listen, Policy},
+};
 use chrono::{DateTime, Utc};
 use fault::Findings;
 use sha2::{Digest, Sha256};
 use std::{
-    io::{self, Read},
+    collections::HashSet,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -51,6 +61,10 @@ pub struct Loaded {
     pub listen: Option<SocketAddr>,
     /// What probably was not meant, at most [`MAX_FAULTS`].
     pub warnings: Vec<Fault>,
+    /// How many more warnings there are.
+    pub beyond: usize,
+    /// Jobs whose targets may match nothing.
+    pub may_be_empty: HashSet<JobName>,
 }
 
 /// Why there is no policy. Its faults are fit to be shown.
@@ -84,8 +98,13 @@ impl LoadError {
 
 /// Loads a policy on this machine. `now` decides what the warnings of coming slots speak of.
 pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
+    load_on(path, &Machine::here(), now)
+}
+
+/// Loads a policy from this machine's disk, and takes everything else from `machine`.
+pub fn load_on(path: &Path, machine: &Machine, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
     let shown = path.display().to_string();
-    let bytes = read(path).map_err(|e| match e.kind() {
+    let bytes = source::read(path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             let hint = "name the policy with `-c FILE` or in CDB_BACKUPD_CONFIG";
             LoadError::Missing(Fault::of_file(&shown, "file-missing", format!("there is no policy at {shown}"), Some(hint.to_owned())).into())
@@ -96,7 +115,7 @@ pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
         }
     })?;
     let beside = std::path::absolute(path).ok().and_then(|p| p.parent().map(Path::to_owned)).unwrap_or_default();
-    check_bytes(&shown, &bytes, &beside, &Machine::here(), now)
+    check_bytes(&shown, &bytes, &beside, machine, now)
 }
 
 /// Checks a policy's text on a machine that may be pictured. Relative paths in it begin at the file's directory.
@@ -111,8 +130,8 @@ pub fn check_bytes(file: &str, bytes: &[u8], beside: &Path, machine: &Machine, n
         return Err(faulty(findings, file, ""));
     };
     redact::tell_ids(text, &mut findings);
-    let policy = document::parse(text, &mut findings).and_then(|value| lower::policy(&value, beside, machine, &mut findings));
-    let Some(policy) = policy.filter(|_| !findings.is_fatal()) else {
+    let lowered = document::parse(text, &mut findings).and_then(|value| lower::policy(&value, beside, machine, &mut findings));
+    let Some(lower::Lowered { policy, may_be_empty }) = lowered.filter(|_| !findings.is_fatal()) else {
         return Err(faulty(findings, file, text));
     };
     let ledger = ledger(&policy, machine);
@@ -121,9 +140,9 @@ pub fn check_bytes(file: &str, bytes: &[u8], beside: &Path, machine: &Machine, n
         return Err(LoadError::Faulty { faults: vec![Fault::of_file(file, "bad-listen", message.to_owned(), None)], beyond: 0 });
     };
     warn::all(&policy, &ledger, machine, now, &mut findings);
-    let (warnings, _) = findings.place(file, text);
+    let (warnings, beyond) = findings.place(file, text);
     let text_hash = hex::encode(Sha256::digest(bytes));
-    Ok(Loaded { policy, text: text.to_owned(), text_hash, ledger, listen, warnings })
+    Ok(Loaded { policy, text: text.to_owned(), text_hash, ledger, listen, warnings, beyond, may_be_empty })
 }
 
 /// Where the ledger lies when there is no policy to ask.
@@ -151,11 +170,4 @@ fn listen(policy: &Policy, machine: &Machine) -> Option<Option<SocketAddr>> {
 fn faulty(findings: Findings, file: &str, text: &str) -> LoadError {
     let (faults, beyond) = findings.place(file, text);
     LoadError::Faulty { faults, beyond }
-}
-
-/// At most one byte more than a policy may have.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(document::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

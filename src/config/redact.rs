@@ -13,6 +13,8 @@ pub(super) const HIDDEN: char = '…';
 const SECRET_WORDS: [&str; 3] = ["secret", "password", "token"];
 /// Characters of a text of the policy that a message repeats.
 const MAX_QUOTED: usize = 60;
+/// Characters of such a text in which secrets are looked for.
+const MAX_LOOKED_AT: usize = 4_096;
 
 /// Whether a key's name says that its value is a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
@@ -43,23 +45,50 @@ pub(super) fn tell_ids(text: &str, findings: &mut Findings) {
     }
 }
 
-/// The text without its `SecretId`s.
-pub(super) fn without_ids(text: &str) -> String {
+/// Byte ranges of what stands before the `@` of a URL: a user's name and password. `user:password@host` counts without a scheme, too.
+pub(super) fn userinfo(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+    let parts_words = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
+    let mut from = 0;
+    let words = std::iter::from_fn(move || {
+        let rest = text.get(from..)?;
+        let word = rest.trim_start_matches(parts_words);
+        let start = from + rest.len() - word.len();
+        from = start + word.find(parts_words).unwrap_or(word.len());
+        (start < from).then_some(start..from)
+    });
+    words.filter_map(|word| {
+        let before = text.get(word.clone())?;
+        let before = before.get(..before.rfind('@')?)?;
+        let from = match before.find("://") {
+            Some(scheme) => scheme + 3,
+            None if before.split_once(':').is_some_and(|(_, password)| !password.is_empty()) => 0,
+            None => return None,
+        };
+        (from < before.len()).then_some(word.start + from..word.start + before.len())
+    })
+}
+
+/// The text without `SecretId`s and without the users and passwords of its URLs.
+pub(super) fn without_secrets(text: &str) -> String {
+    let mut ranges: Vec<_> = secret_ids(text).chain(userinfo(text)).collect();
+    ranges.sort_by_key(|r| r.start);
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    for id in secret_ids(text) {
-        out.extend(text.get(from..id.start));
-        out.push(HIDDEN);
-        from = id.end;
+    for range in ranges {
+        if range.start >= from {
+            out.extend(text.get(from..range.start));
+            out.push(HIDDEN);
+        }
+        from = from.max(range.end);
     }
     out.extend(text.get(from..));
     out
 }
 
-/// The text, cut to what a message can bear, without control characters and `SecretId`s.
+/// The text, cut to what a message can bear, without control characters and secrets.
 pub(super) fn shortened(text: &str) -> String {
-    let plain: String = text.chars().take(MAX_QUOTED + 1).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let short = without_ids(&plain);
+    let plain: String = text.chars().take(MAX_LOOKED_AT).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let short = without_secrets(&plain);
     if short.chars().count() > MAX_QUOTED { short.chars().take(MAX_QUOTED).chain([HIDDEN]).collect() } else { short }
 }
 
@@ -144,7 +173,19 @@ mod tests {
 
     #[test]
     fn a_word_that_begins_with_akid_is_hidden_and_no_other() {
-        assert_eq!(without_ids("id AKIDz8krbsJ5yKBZQpn, \"AKID1\" XAKID2 akid"), "id …, \"…\" XAKID2 akid");
+        assert_eq!(without_secrets("id AKIDz8krbsJ5yKBZQpn, \"AKID1\" XAKID2 akid"), "id …, \"…\" XAKID2 akid");
+    }
+
+    #[test]
+    fn the_user_and_the_password_of_a_url_are_hidden() {
+        for (text, hidden) in [
+            ("endpoint: \"https://user:pw@example.com\"", "endpoint: \"https://…@example.com\""),
+            ("user:p@w@example.com/x", "…@example.com/x"),
+            ("http://token@h, schedule: @daily a:@b a@b.c 12:30", "http://…@h, schedule: @daily a:@b a@b.c 12:30"),
+        ] {
+            assert_eq!(without_secrets(text), hidden);
+        }
+        assert!(!quoted(&format!("https://user:{}@h", "pw".repeat(500))).contains("pw"));
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(super) fn survey(text: &str, findings: &mut Findings) -> Survey {
             Ok((event, span)) => (event, Span::from(span)),
             Err(e) => {
                 let at = Span::at(e.marker().line(), e.marker().col() + 1);
-                findings.push(Finding::error("not-yaml", Spot::Span(at), format!("this is not YAML: {}", e.info())));
+                findings.push(not_yaml(text, at, e.info()));
                 return Survey::Broken;
             }
         };
@@ -182,6 +182,20 @@ impl Walk {
             parent.key_read = frame.is_key;
             parent.items += usize::from(parent.keys.is_none());
         }
+    }
+}
+
+/// What the reader stumbled over: a tab has a sentence and a place of its own.
+fn not_yaml(text: &str, at: Span, info: &str) -> Finding {
+    let line = text.split('\n').nth(at.line.saturating_sub(1)).unwrap_or_default();
+    let near = |column: &usize| (at.column.saturating_sub(1)..=at.column + 1).contains(column) || info.contains("tab");
+    let tabs = line.chars().enumerate().filter(|(_, c)| *c == '\t').map(|(i, _)| i + 1).filter(near);
+    match tabs.min_by_key(|column| column.abs_diff(at.column)) {
+        Some(column) => {
+            let finding = Finding::error("not-yaml", Spot::Span(Span::at(at.line, column)), "this is not YAML: a tab stands where only blanks may");
+            finding.label("a tab").hint("write blanks instead of it")
+        }
+        None => Finding::error("not-yaml", Spot::Span(at), format!("this is not YAML: {info}")),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Warnings: a policy that can be used, and probably does not do what was meant.
 //!
-//! Decided here: what is worth a warning, and its figures. Each is looked for alone; none changes what the policy means.
+//! Decided here: what is worth a warning, and its figures; of a schedule alone, in [`odd_schedule`]. Each is looked for alone; none changes what the policy means.
 
 use super::{
     cadence::Cadence,
     fault::{Finding, Findings, Spot},
+    length::written,
     machine::Machine,
+    odd_schedule,
     place::Path,
     redact,
 };
@@ -13,7 +15,6 @@ use crate::domain::{
     names::InstanceId,
     now::{earlier, later},
     policy::{Account, Instance, Job, Policy},
-    schedule::Effect,
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -44,21 +45,20 @@ const UNFIT_FILE_SYSTEMS: [(&str, &str); 7] = [
 /// Looks for everything that there is a warning for.
 pub(super) fn all(policy: &Policy, ledger: &FilePath, machine: &Machine, now: DateTime<Utc>, findings: &mut Findings) {
     unfit_ledger(policy, ledger, machine, findings);
+    ledger_that_is_a_folder(policy, ledger, machine, findings);
     absent_credentials(policy, machine, findings);
     idle_instances(policy, findings);
     if policy.jobs.is_empty() {
         let at = Spot::Key(Path::default().key("jobs"));
         findings.push(
             Finding::warning("no-job", at, "the policy has no job, so nothing is ever backed up")
-                .hint("add a job; see the example config/policy.yaml"),
+                .hint("add one, such as `jobs: [{ name: nightly, schedule: \"30 2 * * *\", time_zone: Asia/Shanghai, targets: { all: true }, method: physical }]`"),
         );
     }
     for (i, job) in policy.jobs.iter().enumerate() {
         let at = Path::default().key("jobs").index(i);
-        let cadence = Cadence::of(&job.schedule, now);
-        hour_by_mistake(job, &at, findings);
-        either_day(job, &at, findings);
-        changed_night(job, &at, now, findings);
+        let cadence = Cadence::of(job, &policy.blackouts, now);
+        odd_schedule::all(job, &at, now, findings);
         crowded_slot(job, policy, &at, findings);
         wide_start_window(job, &cadence, &at, findings);
         piling_backups(job, &cadence, &at, findings);
@@ -76,12 +76,22 @@ fn unfit_ledger(policy: &Policy, ledger: &FilePath, machine: &Machine, findings:
     );
 }
 
+fn ledger_that_is_a_folder(policy: &Policy, ledger: &FilePath, machine: &Machine, findings: &mut Findings) {
+    if !machine.is_folder(ledger) {
+        return;
+    }
+    let at = if policy.ledger.is_some() { Spot::Value(Path::default().key("ledger")) } else { Spot::File };
+    let message = format!("the ledger must be a file, and {} is a folder here", redact::shortened(&ledger.display().to_string()));
+    let hint = format!("write a file's path, such as `{}`", redact::shortened(&ledger.join("ledger.db").display().to_string()));
+    findings.push(Finding::warning("ledger-is-a-folder", at, message).label("a folder").hint(hint));
+}
+
 fn absent_credentials(policy: &Policy, machine: &Machine, findings: &mut Findings) {
     for account in &policy.accounts {
         let Some(missing) = machine.missing_credentials(&account.credentials) else { continue };
         let at = Path::default().key("accounts").key(account.name.to_string());
         let message = format!("the keys of account {} cannot be read here: {missing}", redact::quoted(account.name.as_str()));
-        let finding = Finding::warning("absent-credentials", Spot::Value(at.key("credentials")), message).label("keys are not there");
+        let finding = Finding::warning("absent-credentials", Spot::Value(at.key("credentials")), message).label("no keys from here");
         findings.push(finding.hint("only `run` needs them; provide them where the daemon runs"));
     }
 }
@@ -118,18 +128,18 @@ fn crowded(job: &Job, account: &Account, runs: u32, room: f64, at: &Path) -> Fin
     let message = format!(
         "each slot has {runs} runs of account {}, and {room:.0} can start within {} at {} calls a second",
         redact::quoted(account.name.as_str()),
-        humantime::format_duration(job.start_within + job.spread),
+        written(job.start_within + job.spread),
         account.calls_per_second,
     );
     let finding = Finding::warning("crowded-slot", Spot::Value(at.key("start_within")), message).label("too short for all");
-    finding.hint(format!("write `start_within: {}` or more, or spread the instances over several jobs", humantime::format_duration(needed)))
+    finding.hint(format!("write `start_within: {}` or more, or spread the instances over several jobs", written(needed)))
 }
 
 fn wide_start_window(job: &Job, cadence: &Cadence, at: &Path, findings: &mut Findings) {
     let Some(gap) = cadence.shortest_gap.filter(|gap| job.start_within > *gap) else { return };
-    let (within, gap) = (humantime::format_duration(job.start_within), humantime::format_duration(gap));
+    let (within, gap) = (written(job.start_within), written(gap));
     let message = format!("a run may start up to {within} late, and the next slot comes after {gap}");
-    let finding = Finding::warning("wide-start-window", Spot::Value(at.key("start_within")), message).label("longer than the distance of two slots");
+    let finding = Finding::warning("wide-start-window", Spot::Value(at.key("start_within")), message).label("longer than the time between two slots");
     findings.push(finding.hint(format!("write `start_within: {gap}` or less in this job")));
 }
 
@@ -145,58 +155,6 @@ fn piling_backups(job: &Job, cadence: &Cadence, at: &Path, findings: &mut Findin
             .label(format!("about {:.0} a year of each instance", cadence.a_year))
             .hint("back up less often, or see that somebody deletes old ones"),
     );
-}
-
-/// Six fields where five were meant.
-fn hour_by_mistake(job: &Job, at: &Path, findings: &mut Findings) {
-    if !job.schedule.hour_is_every() {
-        return;
-    }
-    let fields: Vec<&str> = job.schedule.text().split_whitespace().collect();
-    let [second, minute, ..] = fields.as_slice() else { return };
-    let number = |text: &str| text.parse::<u8>().ok();
-    let (label, hint) = match (number(second), number(minute)) {
-        (Some(second), Some(minute)) if minute < 24 => {
-            (format!("fires every hour at :{minute:02}"), format!("for {minute:02}:{second:02} daily write `{second} {minute} * * *`"))
-        }
-        _ => ("fires every hour".to_owned(), "for once a day write a number for the hour".to_owned()),
-    };
-    let message = "with six fields the first is the second and the third the hour, and the hour is `*`";
-    findings.push(Finding::warning("every-hour", Spot::Value(at.key("schedule")), message).label(label).hint(hint));
-}
-
-fn either_day(job: &Job, at: &Path, findings: &mut Findings) {
-    if job.schedule.day_of_month_and_week() {
-        let message = "with a day of the month and a day of the week it fires on either, not on both";
-        let finding = Finding::warning("either-day", Spot::Value(at.key("schedule")), message).label("either");
-        findings.push(finding.hint("write `*` for one of them; for the first Sunday write `SUN#1` as the day of the week"));
-    }
-}
-
-/// Slots that fall away, move or repeat when the clock changes. That a job of every hour runs every hour needs no word.
-fn changed_night(job: &Job, at: &Path, now: DateTime<Utc>, findings: &mut Findings) {
-    let schedule = &job.schedule;
-    let fields: Vec<&str> = schedule.text().split_whitespace().collect();
-    let hour = if fields.len() == 6 { fields.get(2) } else { fields.get(1) };
-    if fields.len() == 1 || hour == Some(&"*") {
-        return;
-    }
-    let nights = schedule.changed_nights(now, later(now, Duration::from_secs(366 * 86_400)));
-    let told = nights.iter().find_map(|night| {
-        let what = match night.effect {
-            Effect::FallAway => "falls away",
-            Effect::Twice => "comes twice",
-            Effect::Together => "falls away or moves",
-            Effect::AtTheJump => "moves",
-            Effect::FirstOfTwo => return None,
-        };
-        Some((night, what))
-    });
-    let Some((night, what)) = told else { return };
-    let slots = if night.times == 1 { "a slot".to_owned() } else { format!("each of {} slots", night.times) };
-    let message = format!("on {} the clock of {} changes, and {slots} {what}", night.date, schedule.zone());
-    let finding = Finding::warning("changed-night", Spot::Value(at.key("schedule")), message).label("in the hour that is skipped or repeated");
-    findings.push(finding.hint("choose an hour that every night has once, or a zone without clock changes such as `UTC`"));
 }
 
 /// Pairs of jobs that start on one instance at nearly the same time.
@@ -242,13 +200,17 @@ fn close_pair(
         slots.entry(i).or_insert_with(|| job.schedule.slots_between(now, later(now, COMPARED.0)).take(COMPARED.1).collect());
     }
     let (at_a, at_b) = first_meeting(slots.get(&a)?, first.spread, slots.get(&b)?, second.spread)?;
+    // One zone for both, so that they can be compared.
+    let zone = &first.schedule;
+    let when = match at_a == at_b {
+        true => format!("both at {}", zone.local(at_a)),
+        false => format!("at {} and at {}", zone.local(at_a), zone.local(at_b)),
+    };
     let message = format!(
-        "{} and {} start on instance {} close together: {} and {}",
+        "{} and {} start on instance {} close together: {when}",
         redact::quoted(first.name.as_str()),
         redact::quoted(second.name.as_str()),
         redact::quoted(instance.name.as_str()),
-        first.schedule.local(at_a),
-        second.schedule.local(at_b),
     );
     Some(close(message, a, b))
 }
@@ -259,18 +221,16 @@ fn close(message: String, first: usize, second: usize) -> Finding {
     finding.hint("an instance makes one backup at a time, so one of them waits; move one by more than a backup's length")
 }
 
-/// The first two slots whose starts, spread included, may lie nearer than [`CLOSE`].
+/// The first slot of `a` that has one of `b` whose start, spread included, may lie nearer than [`CLOSE`], and the nearest of those.
 fn first_meeting(a: &[DateTime<Utc>], spread_a: Duration, b: &[DateTime<Utc>], spread_b: Duration) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let mut later_b = b.iter().peekable();
-    for at in a {
+    let mut later_b = b;
+    a.iter().find_map(|at| {
         let least = earlier(earlier(*at, CLOSE), spread_b);
         let most = later(later(*at, CLOSE), spread_a);
-        while later_b.next_if(|b| **b <= least).is_some() {}
-        if let Some(meeting) = later_b.peek().filter(|b| ***b < most) {
-            return Some((*at, **meeting));
-        }
-    }
-    None
+        later_b = later_b.get(later_b.partition_point(|b| *b <= least)..).unwrap_or_default();
+        let meeting = later_b.iter().take_while(|b| **b < most).min_by_key(|b| (**b - *at).abs())?;
+        Some((*at, *meeting))
+    })
 }
 
 #[cfg(test)]
@@ -286,6 +246,7 @@ mod tests {
         let none = Duration::ZERO;
         assert_eq!(first_meeting(&at(&[100, 200]), none, &at(&[110, 209]), none), Some((at(&[200])[0], at(&[209])[0])));
         assert_eq!(first_meeting(&at(&[100]), none, &at(&[90, 110]), none), None);
+        assert_eq!(first_meeting(&at(&[100]), none, &at(&[95, 100, 101]), none), Some((at(&[100])[0], at(&[100])[0])));
         assert_eq!(first_meeting(&at(&[100]), Duration::from_secs(60), &at(&[110]), none), Some((at(&[100])[0], at(&[110])[0])));
         assert_eq!(first_meeting(&at(&[100]), none, &at(&[90]), Duration::from_secs(60)), Some((at(&[100])[0], at(&[90])[0])));
     }

@@ -26,6 +26,13 @@ fn refusal(text: &str) -> LoadError {
     check_text("policy.yaml", text, &machine, "2026-11-24T02:00:00Z".parse().expect("a moment")).expect_err("the policy is bad")
 }
 
+/// The text without what colours it.
+fn uncoloured(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
 #[test]
 fn each_bad_policy_is_refused_with_its_codes_and_drawn() {
     let cases = cases();
@@ -41,6 +48,10 @@ fn each_bad_policy_is_refused_with_its_codes_and_drawn() {
             wrong.push(format!("{name}: {found:?} instead of {expected:?}"));
         }
         let drawn: Vec<String> = error.faults().iter().map(|f| f.draw(false)).collect();
+        for (fault, drawn) in error.faults().iter().zip(&drawn) {
+            assert_eq!(uncoloured(&fault.draw(true)), *drawn, "{name} says something else in colour");
+            assert!(!drawn.lines().any(|line| line.trim() == ":::"), "{name} draws a place without a file:\n{drawn}");
+        }
         let drawn = drawn.join("\n\n");
         assert!(!drawn.contains("hunter2") && !drawn.contains("AKIDz8"), "{name} shows a secret:\n{drawn}");
         insta::with_settings!({ description => name.clone(), omit_expression => true }, {

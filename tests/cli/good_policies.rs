@@ -1,7 +1,7 @@
 //! Policies that are good: what they mean, and what they are warned of.
 
 use cdb_backupd::{
-    config::{Loaded, Machine, check_text},
+    config::{Cadence, Loaded, Machine, check_text},
     domain::policy::{CatchUp, Method},
 };
 use std::time::Duration;
@@ -190,13 +190,17 @@ fn a_day_of_the_month_with_a_day_of_the_week_is_warned_of() {
 fn slots_on_a_night_with_a_clock_change_are_warned_of_with_the_date() {
     let loaded = scheduled("30 2 * * *", "Europe/Berlin", "");
     assert_eq!(warnings(&loaded), ["changed-night"]);
-    assert_eq!(loaded.warnings[0].message, "on 2027-03-28 the clock of Europe/Berlin changes, and a slot moves");
+    let moved = "on 2027-03-28 the clock of Europe/Berlin is put forward to 03:00:00 +02:00: the slot in the skipped time comes at that moment";
+    assert_eq!(loaded.warnings[0].message, moved);
     let loaded = scheduled("0,30 2 * * SUN", "Europe/Berlin", ", start_within: 10m");
-    assert!(loaded.warnings[0].message.ends_with("each of 2 slots falls away or moves"), "{}", loaded.warnings[0].message);
+    assert!(loaded.warnings[0].message.ends_with(": 2 slots, up to that moment, become one"), "{}", loaded.warnings[0].message);
     let loaded = scheduled("30 */12 * * *", "Europe/Berlin", "");
     assert_eq!(warnings(&loaded), [""; 0]);
     let loaded = scheduled("30 */2 * * SUN", "Europe/Berlin", ", start_within: 10m");
-    assert!(loaded.warnings[0].message.ends_with("2027-03-28 the clock of Europe/Berlin changes, and a slot falls away"));
+    assert!(loaded.warnings[0].message.ends_with("the slot in the skipped time falls away"));
+    for hourly in ["30 * * * *", "30 */1 * * *"] {
+        assert_eq!(warnings(&scheduled(hourly, "Europe/Berlin", ", start_within: 10m")), ["piling-backups"], "{hourly}");
+    }
     for (text, zone) in [("30 4 * * *", "Europe/Berlin"), ("30 2 * * *", "Asia/Shanghai"), ("30 2 1 6 *", "Europe/Berlin")] {
         assert_eq!(warnings(&scheduled(text, zone, "")), [""; 0], "{text} {zone}");
     }
@@ -229,8 +233,72 @@ fn two_jobs_that_hit_one_instance_close_together_are_warned_of() {
     let loaded = two("30 2 * * *", "35 2 1 * *", "{ instances: [scratch] }");
     assert_eq!(warnings(&loaded), ["close-jobs"]);
     let message = &loaded.warnings[0].message;
-    assert!(message.contains("`scratch`") && message.contains("2026-12-01 02:30:00 +08:00 and 2026-12-01 02:35:00 +08:00"), "{message}");
+    assert!(message.contains("`scratch`") && message.contains("at 2026-12-01 02:30:00 +08:00 and at 2026-12-01 02:35:00 +08:00"), "{message}");
     assert_eq!(warnings(&two("30 2 * * *", "40 2 * * *", "{ all: true }")), [""; 0]);
+}
+
+#[test]
+fn two_jobs_in_two_zones_are_told_in_one() {
+    let jobs = "jobs:\n  - { name: a, schedule: \"0 2 * * *\", targets: { all: true }, method: physical }\n  \
+                - { name: b, schedule: \"0 18 * * *\", time_zone: UTC, targets: { all: true }, method: logical }\n";
+    let loaded = load(&format!("{HEAD}{jobs}"));
+    assert_eq!(warnings(&loaded), ["close-jobs"]);
+    assert!(loaded.warnings[0].message.ends_with("close together: both at 2026-11-25 02:00:00 +08:00"), "{}", loaded.warnings[0].message);
+}
+
+#[test]
+fn a_region_that_is_not_known_is_warned_of_with_the_nearest() {
+    let text = job("targets: { all: true }, method: physical").replace("region: ap-guangzhou,", "region: ap-guangzhuo,");
+    let loaded = load(&text);
+    assert_eq!(warnings(&loaded), ["unknown-region"]);
+    assert!(loaded.warnings[0].draw(false).contains("did you mean `ap-guangzhou`?"));
+    let loaded = load(&job("targets: { all: true }, method: physical").replace("region: ap-guangzhou,", "region: me-riyadh,"));
+    assert_eq!(warnings(&loaded), ["unknown-region"]);
+    let own = "region: ap-new, name: orders }, { id: cdb-aaaa0001, name: scratch, region: ap-new, tags";
+    let text =
+        job("targets: { all: true }, method: physical").replace("name: orders }, { id: cdb-aaaa0001, name: scratch, region: ap-shanghai, tags", own);
+    assert_eq!(warnings(&load(&text)), ["unknown-region"]);
+}
+
+#[test]
+fn a_step_that_is_longer_than_its_field_is_warned_of() {
+    let loaded = scheduled("*/90 2 * * *", "UTC", "");
+    assert_eq!(warnings(&loaded), ["long-step"]);
+    assert!(loaded.warnings[0].draw(false).contains("the minute is 0 alone"), "{}", loaded.warnings[0].draw(false));
+    assert_eq!(warnings(&scheduled("*/30 2 * * SUN", "UTC", ", start_within: 10m")), [""; 0]);
+}
+
+#[test]
+fn six_fields_are_warned_of_with_how_often_they_fire() {
+    for (schedule, label, hint) in [
+        ("0 */5 * * * *", "fires every 5 minutes", "for every 5 hours write `0 */5 * * *`; for every 5 minutes five fields do: `*/5 * * * *`"),
+        ("0 30 * * * MON", "fires every hour at :30", "for 02:30 on its days write `30 2 * * MON`"),
+        ("0 2 * * * MON", "fires every hour at :02", "for 02:00 on its days write `0 2 * * MON`"),
+    ] {
+        let loaded = scheduled(schedule, "UTC", ", start_within: 1m");
+        let warning = loaded.warnings.iter().find(|w| w.code == "every-hour").expect("it is warned of");
+        assert!(warning.draw(false).contains(label), "{}", warning.draw(false));
+        assert_eq!(warning.hint.as_deref(), Some(hint));
+    }
+}
+
+#[test]
+fn lengths_are_written_as_in_a_policy() {
+    let loaded = scheduled("0 2 * * *", "UTC", ", start_within: 30d");
+    assert_eq!(loaded.warnings[0].message, "a run may start up to 30d late, and the next slot comes after 1d");
+    assert_eq!(loaded.warnings[0].hint.as_deref(), Some("write `start_within: 1d` or less in this job"));
+    assert!(loaded.warnings[0].draw(false).contains("longer than the time between two slots"));
+}
+
+#[test]
+fn slots_in_a_blackout_are_no_calls() {
+    let hourly = job("targets: { all: true }, method: physical, start_within: 10m").replace("30 2 * * *", "30 * * * *");
+    let dark = "blackouts: [{ schedule: \"0 2 * * *\", lasts: 23h }, { schedule: \"0 3 * * *\", lasts: 2h }]\n";
+    let a_year = |text: &str| {
+        let policy = load(text).policy;
+        Cadence::of(&policy.jobs[0], &policy.blackouts, "2026-11-24T02:00:00Z".parse().expect("a moment")).a_year
+    };
+    assert_eq!((a_year(&hourly), a_year(&format!("{hourly}{dark}"))), (8_760.0, 365.0));
 }
 
 #[test]

@@ -9,3 +9,4 @@ mod health;
 mod next;
 mod noise;
 mod stops;
+mod understood;

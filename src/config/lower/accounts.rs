@@ -36,6 +36,7 @@ impl Lowering<'_> {
             None | Some(Value::Null) => return Vec::new(),
             Some(Value::Mapping(entries)) => entries,
             Some(_) => {
+                self.findings.mark_unknown(at.clone());
                 let finding = Finding::error("wrong-type", Spot::Value(at), "`accounts` must be a map from names to accounts");
                 self.fault(finding.hint("write `accounts: { main: { credentials: env } }`"));
                 return Vec::new();
@@ -53,7 +54,9 @@ impl Lowering<'_> {
     fn account_entry(&mut self, name: &str, value: &Value, at: &Path) -> Option<Account> {
         let parsed = AccountName::parse(name);
         if let Err(e) = &parsed {
-            self.fault(Finding::error("bad-name", Spot::Key(at.clone()), format!("{} {e}", redact::quoted(name))));
+            let plain = super::plainer(name);
+            let hint = if AccountName::parse(&plain).is_ok() { format!("write `{plain}`") } else { "choose another name".to_owned() };
+            self.fault(Finding::error("bad-name", Spot::Key(at.clone()), format!("{} {e}", redact::quoted(name))).hint(hint));
         }
         let raw: raw::Account = decode::entry(value, at, self.findings)?;
         let endpoint = self.endpoint(&raw, at);
@@ -77,6 +80,9 @@ impl Lowering<'_> {
     }
 
     fn endpoint(&mut self, raw: &raw::Account, at: &Path) -> Option<Endpoint> {
+        if self.findings.is_unknown(&at.key("endpoint")) {
+            return None;
+        }
         let text = raw.endpoint.as_ref().map_or(Endpoint::DEFAULT, |e| e.0.as_str());
         let code = match Endpoint::parse(text) {
             Ok(endpoint) => return Some(endpoint),

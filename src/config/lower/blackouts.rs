@@ -35,6 +35,10 @@ impl Lowering<'_> {
     /// One blackout: once from one moment to another, or again and again by a schedule.
     pub(super) fn blackout(&mut self, raw: &raw::Blackout, at: &Path, default_zone: Option<&str>) -> Option<Blackout> {
         let reason = raw.reason.as_ref().map(|r| r.0.clone()).unwrap_or_default();
+        if ["from", "to", "schedule", "lasts", "time_zone"].iter().any(|key| self.findings.is_unknown(&at.key(*key))) {
+            // It is told already what is wrong with it.
+            return None;
+        }
         let once = raw.from.is_some() || raw.to.is_some();
         let again = raw.schedule.is_some() || raw.lasts.is_some() || raw.time_zone.is_some();
         let hint = "write `{ from: MOMENT, to: MOMENT }` or `{ schedule: CRON, lasts: 10h, time_zone: ZONE }`";
@@ -80,7 +84,7 @@ impl Lowering<'_> {
             (Some(zone), _) => self.zone(&zone.0, &at.key("time_zone")),
             (None, Some(zone)) => Some(zone.to_owned()),
             (None, None) => {
-                self.missing("time_zone", at, "write `time_zone: Asia/Shanghai` here or in `defaults`");
+                self.missing_from_both("time_zone", at, "defaults", "write `time_zone: Asia/Shanghai` here or in `defaults`");
                 None
             }
         };

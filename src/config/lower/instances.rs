@@ -6,7 +6,7 @@ use crate::{
         decode,
         fault::{Finding, Spot},
         place::Path,
-        raw, redact,
+        raw, redact, regions,
     },
     domain::{
         names::{AccountName, InstanceId, InstanceName, NameError, Region},
@@ -26,7 +26,8 @@ impl Lowering<'_> {
         let defaults: raw::Instance = self.decoded(map, "instance_defaults").unwrap_or_default();
         self.instance_defaults(&defaults);
         let at = Path::default().key("instances");
-        for (i, value) in self.items(map, "instances").iter().enumerate() {
+        let items = self.items(map, "instances");
+        for (i, value) in items.iter().enumerate() {
             let at = at.index(i);
             match decode::entry::<raw::Instance>(value, &at, self.findings) {
                 Some(raw) => {
@@ -35,13 +36,15 @@ impl Lowering<'_> {
                 }
                 None => self.remember_broken(value, i),
             }
+            self.all_words_read &= !["id", "name"].iter().any(|key| self.findings.is_unknown(&at.key(*key)));
         }
-        self.all_instances_read = self.findings.errors() == errors_before;
+        let is_known = !self.findings.is_unknown(&Path::default().key("instances"));
+        self.all_instances_read = is_known && self.findings.errors() == errors_before && self.instances.len() == items.len();
     }
 
     fn remember_broken(&mut self, value: &Value, index: usize) {
-        for word in ["id", "name"].iter().filter_map(|key| value.get(*key)?.as_str()) {
-            self.instance_words.entry(word.to_owned()).or_insert(index);
+        for (key, word) in ["id", "name"].into_iter().filter_map(|key| Some((key, value.get(key)?.as_str()?))) {
+            self.instance_words.entry(word.to_owned()).or_insert((index, key));
         }
     }
 
@@ -81,7 +84,7 @@ impl Lowering<'_> {
             None => match &defaults.region {
                 Some(region) => Region::parse(&region.0).ok(),
                 None => {
-                    self.missing("region", at, "write `region: ap-guangzhou` here or in `instance_defaults`");
+                    self.missing_from_both("region", at, "instance_defaults", "write `region: ap-guangzhou` here or in `instance_defaults`");
                     None
                 }
             },
@@ -98,8 +101,15 @@ impl Lowering<'_> {
         match InstanceId::parse(text) {
             Ok(id) => Some(id),
             Err(e) => {
-                let code = if e == NameError::ReadOnlyInstance { "read-only-instance" } else { "bad-id" };
-                self.fault(Finding::error(code, Spot::Value(at.key("id")), format!("{} {e}", redact::quoted(text))));
+                let finding = |code| Finding::error(code, Spot::Value(at.key("id")), format!("{} {e}", redact::quoted(text)));
+                let plain = text.trim().to_ascii_lowercase();
+                self.fault(if e == NameError::ReadOnlyInstance {
+                    finding("read-only-instance").label("read-only").hint("write the id of its primary instance, which begins with `cdb-`")
+                } else if InstanceId::parse(&plain).is_ok() {
+                    finding("bad-id").hint(format!("write `{plain}`"))
+                } else {
+                    finding("bad-id").hint("copy the id from the console, such as `cdb-c1nl9rpv`")
+                });
                 None
             }
         }
@@ -107,14 +117,21 @@ impl Lowering<'_> {
 
     /// Ids and names are one set of words, so that a target is never two instances.
     fn remember(&mut self, word: &str, key: &'static str, at: &Path, index: usize) {
-        let Some(first) = self.instance_words.insert(word.to_owned(), index) else { return };
-        self.instance_words.insert(word.to_owned(), first);
-        let code = if key == "id" { "repeated-id" } else { "repeated-name" };
-        let message = format!("{} stands for two instances", redact::quoted(word));
-        let other = Path::default().key("instances").index(first);
-        let finding =
-            Finding::error(code, Spot::Value(at.key(key)), message).label("again here").also(Spot::Value(other.key(key)), "first defined here");
-        self.fault(finding.hint(if key == "id" { "list each instance once" } else { "give each instance a name of its own" }));
+        let Some((first, first_key)) = self.instance_words.get(word).copied() else {
+            self.instance_words.insert(word.to_owned(), (index, key));
+            return;
+        };
+        let other = Spot::Value(Path::default().key("instances").index(first).key(first_key));
+        if key == first_key {
+            let code = if key == "id" { "repeated-id" } else { "repeated-name" };
+            let message = format!("{} stands for two instances", redact::quoted(word));
+            let finding = Finding::error(code, Spot::Value(at.key(key)), message).label("again here").also(other, "first defined here");
+            self.fault(finding.hint(if key == "id" { "list each instance once" } else { "give each instance a name of its own" }));
+            return;
+        }
+        let message = format!("{} is the name of one instance and the id of another", redact::quoted(word));
+        let finding = Finding::error("repeated-name", Spot::Value(at.key(key)), message);
+        self.fault(finding.label(format!("the {key}")).also(other, format!("the {first_key}")).hint("give the instance with that name another one"));
     }
 
     fn instance_account(&mut self, raw: &raw::Instance, defaults: &raw::Instance, at: &Path) -> Option<AccountName> {
@@ -125,22 +142,27 @@ impl Lowering<'_> {
             // Told once, at the defaults.
             Some(account) => self.accounts.get(&account.0)?.as_ref().map(|a| a.name.clone()),
             None => {
-                self.missing("account", at, "write `account: NAME` here or in `instance_defaults`");
+                self.missing_from_both("account", at, "instance_defaults", "write `account: NAME` here or in `instance_defaults`");
                 None
             }
         }
     }
 
-    /// A region's form; no list of regions is complete.
+    /// A region's form. No list of regions is complete, so one that is not known is told, and used.
     pub(super) fn region(&mut self, text: &str, at: &Path) -> Option<Region> {
         match Region::parse(text) {
-            Ok(region) => Some(region),
+            Ok(region) => {
+                if !regions::is_known(text) {
+                    self.odd_regions.entry(region.clone()).or_insert_with(|| unknown_region(text, at));
+                }
+                Some(region)
+            }
             Err(e) => {
                 let finding = Finding::error("bad-region", Spot::Value(at.clone()), format!("{} {e}", redact::quoted(text)));
                 let zone = text.rsplit_once('-').map(|(region, _)| region).filter(|_| e == NameError::Zone);
-                self.fault(match zone {
+                self.fault(match zone.or_else(|| regions::meant(text)) {
                     Some(region) => finding.hint(format!("write {}", redact::quoted(region))),
-                    None => finding,
+                    None => finding.hint("copy it from the console, such as `ap-guangzhou`"),
                 });
                 None
             }
@@ -169,7 +191,11 @@ impl Lowering<'_> {
     /// The number of the instance that a word of a job's targets means; tells when there is none.
     pub(super) fn instance_word(&mut self, word: &str, at: &Path) -> Option<usize> {
         if let Some(index) = self.instance_words.get(word) {
-            return Some(*index);
+            return Some(index.0);
+        }
+        if !self.all_words_read || self.findings.is_unknown(&Path::default().key("instances")) {
+            // The one that is meant may be among those that could not be read.
+            return None;
         }
         if word.contains(['*', '?', '[']) {
             let finding = Finding::error("pattern", Spot::Value(at.clone()), format!("{} is a pattern, and names are plain", redact::quoted(word)));
@@ -185,5 +211,13 @@ impl Lowering<'_> {
         let finding = known_words(finding, word, self.instance_words.keys().map(String::as_str), "instances");
         self.fault(finding);
         None
+    }
+}
+
+fn unknown_region(text: &str, at: &Path) -> Finding {
+    let finding = Finding::warning("unknown-region", Spot::Value(at.clone()), format!("{} is no region that is known here", redact::quoted(text)));
+    match regions::meant(text) {
+        Some(meant) => finding.label(format!("did you mean `{meant}`?")).hint(format!("write `{meant}`, unless the cloud has a region of that name")),
+        None => finding.label("unknown").hint("compare it with the console; a region that is new is used as it is"),
     }
 }

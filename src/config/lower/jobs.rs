@@ -55,6 +55,9 @@ impl Lowering<'_> {
                 None
             }
         };
+        if let (Some(name), Some((true, _))) = (&name, layers.pick(&["may_be_empty"], |j| j.may_be_empty.as_ref())) {
+            self.may_be_empty.insert(name.clone());
+        }
         let schedule = self.job_schedule(layers);
         let settings = self.settings(layers);
         let method = self.method(layers);
@@ -91,7 +94,7 @@ impl Lowering<'_> {
         let zone = layers.pick(&["time_zone"], |j| j.time_zone.as_ref());
         if zone.is_none() {
             let hint = "write `time_zone: Asia/Shanghai` here or in `defaults`; a silent UTC would move the backups to another hour";
-            self.missing("time_zone", layers.at, hint);
+            self.missing_from_both("time_zone", layers.at, "defaults", hint);
         }
         let Some(text) = &layers.job.schedule else {
             self.missing("schedule", layers.at, "write five cron fields, such as `schedule: \"30 2 * * *\"`");
@@ -145,6 +148,16 @@ fn bad_schedule(text: &str, error: &ScheduleError, at: &Path) -> Finding {
             let finding = finding(format!("the {field} of this schedule, {}, cannot be read: {reason}", redact::quoted(text)));
             finding.label(format!("the {field} is wrong")).hint(format!("write {takes}; or a list, a range, or `*/N`"))
         }
-        _ => finding(format!("{} {error}", redact::quoted(text))),
+        ScheduleError::Never => {
+            let finding = finding(format!("{} {error}", redact::quoted(text)));
+            finding.label("no such day").hint("write a day that comes, such as `0 2 L * *` for the last one of each month")
+        }
+        ScheduleError::Long => finding(format!("{} {error}", redact::quoted(text))).hint("shorten it, or make two jobs of it"),
+        _ => {
+            // Some reasons say behind a semicolon what to write instead.
+            let reason = error.to_string();
+            let (reason, hint) = reason.split_once("; ").unwrap_or((reason.as_str(), "write five cron fields, such as `30 2 * * *`"));
+            finding(format!("{} {reason}", redact::quoted(text))).hint(hint)
+        }
     }
 }

@@ -21,11 +21,15 @@ use super::{
     redact,
 };
 use crate::domain::{
-    names::AccountName,
+    names::{AccountName, JobName, Region},
     policy::{Account, Instance, Policy},
 };
 use serde_yaml::{Mapping, Value};
-use std::{collections::HashMap, path::Path as FilePath, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::Path as FilePath,
+    sync::Arc,
+};
 
 /// What the parts look up while they are read.
 struct Lowering<'a> {
@@ -35,16 +39,29 @@ struct Lowering<'a> {
     beside: &'a FilePath,
     /// Every account that the file names, also those that are at fault.
     accounts: HashMap<String, Option<Arc<Account>>>,
-    /// Ids and names of every instance in the file, also of those that are at fault.
-    instance_words: HashMap<String, usize>,
+    /// Ids (`id`) and names (`name`) of every instance in the file, also of those that are at fault, with the instance's number.
+    instance_words: HashMap<String, (usize, &'static str)>,
+    /// Whether the id and the name of each instance could be read.
+    all_words_read: bool,
     /// Each with its number in the file.
     instances: Vec<(usize, Arc<Instance>)>,
     /// Whether each instance of the file could be read.
     all_instances_read: bool,
+    /// Jobs whose targets may match nothing.
+    may_be_empty: HashSet<JobName>,
+    /// Regions that are not known, each where it stands first, to be told when nothing is at fault.
+    odd_regions: BTreeMap<Region, Finding>,
+}
+
+/// A policy, and what of its file only a reader of it asks for.
+pub(super) struct Lowered {
+    pub(super) policy: Policy,
+    /// Jobs whose targets may match nothing.
+    pub(super) may_be_empty: HashSet<JobName>,
 }
 
 /// Reads the whole policy. Absent when anything in it is at fault.
-pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findings: &mut Findings) -> Option<Policy> {
+pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findings: &mut Findings) -> Option<Lowered> {
     let Some(map) = value.as_mapping() else {
         findings.push(not_a_map(value));
         return None;
@@ -56,8 +73,11 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
         beside,
         accounts: HashMap::new(),
         instance_words: HashMap::new(),
+        all_words_read: true,
         instances: Vec::new(),
         all_instances_read: true,
+        may_be_empty: HashSet::new(),
+        odd_regions: BTreeMap::new(),
     };
     lowering.known_keys(map);
     lowering.version(map);
@@ -74,7 +94,11 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
     if lowering.findings.is_fatal() {
         return None;
     }
-    Some(Policy { ledger, listen: listen?, history: history?, accounts, instances, jobs: jobs?, blackouts: blackouts? })
+    let policy = Policy { ledger, listen: listen?, history: history?, accounts, instances, jobs: jobs?, blackouts: blackouts? };
+    for odd in lowering.odd_regions.into_values() {
+        lowering.findings.push(odd);
+    }
+    Some(Lowered { policy, may_be_empty: lowering.may_be_empty })
 }
 
 fn not_a_map(value: &Value) -> Finding {
@@ -83,7 +107,7 @@ fn not_a_map(value: &Value) -> Finding {
         Value::Sequence(_) => ("not-a-policy", "the policy is a list, and must be a map of keys"),
         _ => ("not-a-policy", "the policy is a single value, and must be a map of keys"),
     };
-    Finding::error(code, Spot::File, what).hint("a policy begins with `version: 1`; see the example config/policy.yaml")
+    Finding::error(code, Spot::File, what).hint("begin with `version: 1`; `accounts`, `instances` and `jobs` follow")
 }
 
 /// The way to a value during a walk, without a copy of it.
@@ -119,6 +143,7 @@ fn scan_map(map: &Mapping, above: Option<&Trail<'_>>, is_free: bool, findings: &
             };
             let finding = Finding::error("key-not-text", Spot::Key(path.key(written)), "every key of a policy is a text").label("this one is not");
             findings.push(finding.hint("write the key in quotes"));
+            findings.mark_unknown(above.map(Trail::path).unwrap_or_default());
             continue;
         };
         let trail = Trail { above, key: Some(key), index: 0 };
@@ -128,6 +153,7 @@ fn scan_map(map: &Mapping, above: Option<&Trail<'_>>, is_free: bool, findings: &
             Value::Null if !is_free => {
                 let finding = Finding::error("empty-value", Spot::Key(trail.path()), format!("{} has no value", redact::quoted(key)));
                 findings.push(finding.label("nothing follows").hint("give it one, or take the key out"));
+                findings.mark_unknown(trail.path());
             }
             _ => scan_value(value, &trail, is_free, findings),
         }
@@ -142,6 +168,7 @@ fn scan_value(value: &Value, trail: &Trail<'_>, is_free: bool, findings: &mut Fi
                 let trail = Trail { above: Some(trail), key: None, index };
                 if item.is_null() && !is_free {
                     findings.push(Finding::error("empty-value", Spot::Value(trail.path()), "an item of the list is empty").hint("take it out"));
+                    findings.mark_unknown(trail.path());
                 } else {
                     scan_value(item, &trail, is_free, findings);
                 }
@@ -177,6 +204,7 @@ impl Lowering<'_> {
             None | Some(Value::Null) => &[],
             Some(Value::Sequence(items)) => items,
             Some(_) => {
+                self.findings.mark_unknown(Path::default().key(key));
                 let at = Spot::Value(Path::default().key(key));
                 self.fault(
                     Finding::error("wrong-type", at, format!("`{key}` must be a list")).label("this is none").hint("begin each entry with `- `"),
@@ -187,21 +215,33 @@ impl Lowering<'_> {
     }
 
     /// A text that parses, or a fault at it.
-    fn parsed<T, E: std::fmt::Display>(&mut self, code: &'static str, text: &str, at: Path, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    fn parsed<T, E: std::fmt::Display>(&mut self, code: &'static str, text: &str, at: Path, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
         match parse(text) {
             Ok(value) => Some(value),
             Err(e) => {
                 let reason = e.to_string();
                 // Some reasons name the value themselves.
                 let message = if reason.starts_with('`') { reason } else { format!("{} {reason}", redact::quoted(text)) };
-                self.fault(Finding::error(code, Spot::Value(at), message));
+                let plain = plainer(text);
+                let hint = if parse(&plain).is_ok() { format!("write `{plain}`") } else { "choose another name".to_owned() };
+                self.fault(Finding::error(code, Spot::Value(at), message).hint(hint));
                 None
             }
         }
     }
 
-    /// A key that the map at the path lacks.
+    /// A key that neither the map at the path nor the map of its defaults has.
+    fn missing_from_both(&mut self, key: &'static str, at: &Path, defaults: &'static str, hint: &str) {
+        if !self.findings.is_unknown(&Path::default().keys(&[defaults, key])) {
+            self.missing(key, at, hint);
+        }
+    }
+
+    /// A key that the map at the path lacks. Where something stands that could not be read, nothing is missing.
     fn missing(&mut self, key: &'static str, at: &Path, hint: &str) {
+        if self.findings.is_unknown(&at.key(key)) {
+            return;
+        }
         self.fault(Finding::error("missing-key", Spot::Value(at.key(key)), format!("`{key}` is missing")).label("here").hint(hint));
     }
 
@@ -209,6 +249,9 @@ impl Lowering<'_> {
     fn account(&mut self, name: &str, at: &Path) -> Option<AccountName> {
         if let Some(known) = self.accounts.get(name) {
             return known.as_ref().map(|a| a.name.clone());
+        }
+        if self.findings.is_unknown(&Path::default().key("accounts")) {
+            return None;
         }
         if self.findings.is_full() {
             self.findings.count_one();
@@ -219,6 +262,11 @@ impl Lowering<'_> {
         self.fault(finding);
         None
     }
+}
+
+/// The name that people probably mean: small letters, and `-` between its parts.
+fn plainer(text: &str) -> String {
+    text.trim().to_ascii_lowercase().replace([' ', '_', '.', ','], "-")
 }
 
 /// Names the nearest known word, or some of them.

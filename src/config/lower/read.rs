@@ -3,6 +3,7 @@
 use super::Lowering;
 use crate::config::{
     fault::{Finding, Spot},
+    length::written,
     place::Path,
     raw, redact,
 };
@@ -31,7 +32,7 @@ impl Lowering<'_> {
             return Some(length);
         }
         let message = format!("{} is out of range", redact::quoted(text));
-        self.fault(out_of_range(message, at, &words(least), &words(most)));
+        self.fault(out_of_range(message, at, &written(least), &written(most)));
         None
     }
 
@@ -75,12 +76,4 @@ pub(super) fn out_of_range(message: String, at: &Path, least: &str, most: &str) 
     Finding::error("out-of-range", Spot::Value(at.clone()), message)
         .label(format!("{least} to {most}"))
         .hint(format!("write something from {least} to {most}"))
-}
-
-/// A length as the policy writes it.
-pub(super) fn words(length: Duration) -> String {
-    let seconds = length.as_secs();
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let whole = units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit) && length.subsec_nanos() == 0);
-    whole.map_or_else(|| humantime::format_duration(length).to_string(), |(unit, word)| format!("{}{word}", seconds / unit))
 }

@@ -2,11 +2,12 @@
 
 use super::{
     Lowering,
-    read::{DAY, HOUR, Lengths, SECOND, words},
+    read::{DAY, HOUR, Lengths, SECOND},
 };
 use crate::{
     config::{
         fault::{Finding, Spot},
+        length::written,
         nearest::nearest,
         place::Path,
         raw, redact,
@@ -160,7 +161,7 @@ impl Lowering<'_> {
         match (least_at, most_at) {
             _ if shorter <= longer => (a, b),
             (Some(at), Some(other)) => {
-                let message = format!("{} is longer than its own limit, {}", words(shorter), words(longer));
+                let message = format!("{} is longer than its own limit, {}", written(shorter), written(longer));
                 let finding = Finding::error("out-of-range", Spot::Value(at), message).label("the longer").also(Spot::Value(other), "the limit");
                 self.fault(finding.hint("make the second at least as long as the first"));
                 (None, None)

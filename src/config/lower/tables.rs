@@ -26,11 +26,14 @@ impl Lowering<'_> {
     /// `tables` and `encrypted` of the defaults hold where the method knows them; a job's own must fit its method.
     pub(super) fn method(&mut self, layers: &Layers<'_>) -> Option<Method> {
         if layers.pick(&["method"], |j| j.method.as_ref()).is_none() {
-            self.missing("method", layers.at, "write `method: logical`, `physical` or `snapshot` here or in `defaults`");
+            self.missing_from_both("method", layers.at, "defaults", "write `method: logical`, `physical` or `snapshot` here or in `defaults`");
         }
         let word = self.method_word(layers);
         let own_tables = layers.job.tables.as_ref().map(|t| (t, layers.at.key("tables")));
         let tables = own_tables.and_then(|(raw, at)| self.tables(raw, &at));
+        if self.findings.is_unknown(&layers.at.key("method")) {
+            return None;
+        }
         let (word, method_at) = word?;
         if word != "logical" && layers.job.tables.is_some() {
             self.misfit("tables", "logical", "only a logical backup can be of tables", word, layers.at, method_at.clone());

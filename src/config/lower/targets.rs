@@ -4,6 +4,7 @@ use super::Lowering;
 use crate::{
     config::{
         fault::{Finding, Spot},
+        nearest::nearest,
         place::Path,
         raw, redact,
     },
@@ -13,7 +14,7 @@ use crate::{
     },
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -49,8 +50,13 @@ impl Lowering<'_> {
         };
         let matched: Vec<_> = self.instances.iter().filter(|(index, i)| matches(*index, i)).map(|(_, i)| i.clone()).collect();
         if matched.is_empty() && !may_be_empty && self.all_instances_read {
-            let finding = Finding::error("no-target", Spot::Value(at.clone()), "these targets match no instance").label("nothing matches");
-            self.fault(finding.hint("correct the targets, or write `may_be_empty: true` in the job"));
+            let finding = match raw.tags.as_ref().and_then(|tags| self.unmet_tag(tags, at)) {
+                Some(finding) => finding,
+                None => Finding::error("no-target", Spot::Value(at.clone()), "these targets match no instance")
+                    .label("nothing matches")
+                    .hint("correct the targets, or write `may_be_empty: true` in the job"),
+            };
+            self.fault(finding);
             return None;
         }
         Some(matched)
@@ -118,6 +124,33 @@ impl Lowering<'_> {
             }
         }
         good.then_some(Way::Tagged(tags))
+    }
+
+    /// A tag that no instance has, with the nearest that one has.
+    fn unmet_tag(&self, tags: &std::collections::BTreeMap<String, raw::OneOrMore>, at: &Path) -> Option<Finding> {
+        let of = |key: &str| self.instances.iter().filter_map(|(_, i)| i.tags.get(key)).map(String::as_str).collect::<BTreeSet<&str>>();
+        let (key, wanted) = tags.iter().find(|(key, wanted)| !wanted.texts.iter().any(|value| of(key).contains(value.as_str())))?;
+        let at = at.key("tags").key(key.clone());
+        let values = of(key);
+        let (written, spot, known, what) = if values.is_empty() {
+            let keys = self.instances.iter().flat_map(|(_, i)| i.tags.keys()).map(String::as_str).collect::<BTreeSet<&str>>();
+            (key, Spot::Key(at), keys, "a tag".to_owned())
+        } else {
+            (wanted.texts.first()?, Spot::Value(at), values, format!("the tag {} with the value", redact::quoted(key)))
+        };
+        let message = format!("these targets match no instance: none has {what} {}", redact::quoted(written));
+        let finding = Finding::error("no-target", spot, message);
+        Some(match nearest(written, known.iter().copied()) {
+            Some(meant) => {
+                let meant = redact::quoted(meant);
+                finding.label(format!("did you mean {meant}?")).hint(format!("write {meant}, or `may_be_empty: true` in the job"))
+            }
+            None => {
+                let known: Vec<String> = known.iter().take(8).map(|known| redact::quoted(known)).collect();
+                let known = if known.is_empty() { "no instance has a tag".to_owned() } else { format!("known: {}", known.join(", ")) };
+                finding.label("unknown").hint(format!("{known}; or write `may_be_empty: true` in the job"))
+            }
+        })
     }
 
     fn empty(&mut self, key: &'static str, at: &Path, hint: &str) {

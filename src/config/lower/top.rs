@@ -8,6 +8,7 @@ use crate::{
     config::{
         decode,
         fault::{Finding, Spot},
+        nearest::nearest,
         place::Path,
         raw, redact,
     },
@@ -28,6 +29,9 @@ impl Lowering<'_> {
         for key in map.keys().filter_map(Value::as_str) {
             let path = Path::default().key(key.to_owned());
             if !KEYS.contains(&key) && !key.starts_with("x-") && key != "<<" && !self.findings.is_at(&path) {
+                if let Some(meant) = nearest(key, KEYS).filter(|meant| !map.contains_key(*meant)) {
+                    self.findings.mark_unknown(Path::default().key(meant));
+                }
                 self.fault(Finding::unknown_key(path, key, &KEYS));
             }
         }
@@ -36,6 +40,7 @@ impl Lowering<'_> {
     pub(super) fn version(&mut self, map: &Mapping) {
         let at = Path::default().key("version");
         match map.get("version") {
+            None if self.findings.is_unknown(&at) => {}
             None => self.fault(Finding::error("missing-key", Spot::File, "`version` is missing").hint("begin the policy with `version: 1`")),
             Some(v) if v.as_u64() == Some(1) => {}
             Some(Value::Null) => {}
