@@ -114,7 +114,7 @@ impl Command {
             Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-                runtime.block_on(sim::run(args)).map(|()| Exit::Ok)
+                reading::ended(runtime.block_on(sim::run(args, globals.output)))
             }
         }
     }

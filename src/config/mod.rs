@@ -22,6 +22,7 @@ mod warn;
 pub use cadence::Cadence;
 pub use fault::{Fault, Level, MAX_FAULTS};
 pub use machine::{Machine, local_zone, log_levels, no_color};
+pub use nearest::nearest;
 
 use crate::domain::policy::{Listen, Policy};
 use chrono::{DateTime, Utc};
