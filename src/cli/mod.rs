@@ -21,7 +21,7 @@ pub mod table;
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{self, LoadError, Loaded},
+    config::{self, Fault, Level, LoadError, Loaded},
     domain::{
         now::Now,
         schedule::{Schedule, nearest_zone},
@@ -160,11 +160,13 @@ impl Cli {
             Err(error) => error,
         };
         if let Some(load) = error.downcast_ref::<LoadError>() {
-            output::tell_faults(load.faults());
-            output::tell(&load.to_string());
+            self.globals.tell_load(load);
+            for advice in error.chain().take_while(|cause| !cause.is::<LoadError>()) {
+                self.globals.tell(Level::Error, &advice.to_string());
+            }
             return exit::of_load(load);
         }
-        output::tell(&format!("{error:#}"));
+        self.globals.tell(Level::Error, &format!("{error:#}"));
         error.downcast_ref::<Refusal>().map_or(Exit::Failed, |refusal| refusal.exit)
     }
 }
@@ -173,13 +175,39 @@ impl Globals {
     /// The policy, for commands that need one. Its warnings go to stderr.
     pub fn policy(&self, now: Now) -> anyhow::Result<Loaded> {
         let loaded = config::load(&self.config, now.utc)?;
-        output::tell_faults(&loaded.warnings);
+        self.tell_faults(&loaded.warnings);
         Ok(loaded)
     }
 
-    /// The policy, for commands that only need to know where things are.
-    pub fn policy_quietly(&self, now: Now) -> anyhow::Result<Loaded> {
-        Ok(config::load(&self.config, now.utc)?)
+    /// Tells a line on stderr, as logs are written.
+    pub fn tell(&self, level: Level, line: &str) {
+        match self.log_format {
+            LogFormat::Text => output::tell(line),
+            LogFormat::Json => output::log(level, line, None),
+        }
+    }
+
+    /// Tells faults or warnings on stderr, as logs are written.
+    pub fn tell_faults(&self, faults: &[Fault]) {
+        match self.log_format {
+            LogFormat::Text => output::tell_faults(faults),
+            LogFormat::Json => faults.iter().for_each(|fault| output::log(fault.level, &fault.message, Some(fault))),
+        }
+    }
+
+    /// Tells why there is no policy, each thing once.
+    fn tell_load(&self, error: &LoadError) {
+        match error {
+            LoadError::Faulty { faults, .. } => {
+                self.tell_faults(faults);
+                self.tell(Level::Error, &error.to_string());
+            }
+            LoadError::Missing(fault) | LoadError::Unreadable(fault) if self.log_format == LogFormat::Text => {
+                let hint = fault.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+                output::tell(&format!("{}{hint}", fault.message));
+            }
+            LoadError::Missing(fault) | LoadError::Unreadable(fault) => self.tell_faults(std::slice::from_ref(fault)),
+        }
     }
 
     /// The zone of times that are typed or shown.

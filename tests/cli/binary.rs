@@ -113,6 +113,28 @@ fn a_job_is_printed_after_defaults() {
 }
 
 #[test]
+fn the_daemons_json_log_has_an_object_on_every_line() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let starts = policy(&dir, "version: 1\nledger: /dev/null/ledger.db\ninstances: []\n");
+    let broken = dir.path().join("broken.yaml").to_string_lossy().into_owned();
+    std::fs::write(&broken, "version: 1\nledgre: x\n").expect("a policy is written");
+    let mut codes = Vec::new();
+    for (path, code) in [(starts.as_str(), 74), (&broken, 78), ("/nowhere/policy.yaml", 78)] {
+        let output = run(&["run", "--log-format", "json", "-c", path]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        for line in said.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert!(line["timestamp"].is_string() && line["level"].is_string() && line["message"].is_string(), "{line}");
+            codes.extend(line["code"].as_str().map(|code| (code.to_owned(), line["line"].as_u64(), line["hint"].is_string())));
+        }
+        assert!(said.contains("\"ERROR\""), "{said}");
+    }
+    let codes: Vec<_> = codes.iter().map(|(code, line, hint)| (code.as_str(), *line, *hint)).collect();
+    assert_eq!(codes, [("no-job", None, true), ("unknown-key", Some(2), true), ("file-missing", None, true)]);
+}
+
+#[test]
 fn the_simulators_faults_are_listed_with_what_they_do() {
     let output = run(&["sim", "--faults", "help"]);
     let text = stdout(&output);
