@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 mod effective;
 pub mod exit;
+mod glance;
 pub mod health;
 pub mod history;
 pub mod moment;
@@ -29,6 +30,7 @@ use crate::{
 };
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use exit::{Exit, Refusal};
+use moment::Shown;
 use output::Format;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -57,7 +59,7 @@ pub struct Globals {
     /// How logs are written.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// The time zone of times that are typed or shown; as the machine's unless given.
+    /// The time zone of times that are typed or shown in text; unless given the machine's for typed ones, the job's or UTC for shown ones
     #[arg(long, global = true, value_name = "ZONE", value_parser = known_zone)]
     pub tz: Option<String>,
 }
@@ -210,8 +212,13 @@ impl Globals {
         }
     }
 
-    /// The zone of times that are typed or shown.
+    /// The zone of times that are typed.
     pub fn zone(&self) -> String {
         self.tz.clone().unwrap_or_else(config::local_zone)
+    }
+
+    /// How text shows times.
+    pub fn shown(&self) -> anyhow::Result<Shown> {
+        Ok(Shown::of(self.tz.as_deref())?)
     }
 }

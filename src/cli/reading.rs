@@ -52,7 +52,7 @@ impl History {
     pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
         let filter = self.args.filter(self.selectors.of_rows(), now.utc, &globals.zone())?;
         let ledger = self.ledger.path(globals, now)?;
-        ended(history::run(&ledger, filter, output_of(globals.output), &mut io::stdout().lock()))
+        ended(history::run(&ledger, filter, output_of(globals)?, &mut io::stdout().lock()))
     }
 }
 
@@ -60,7 +60,7 @@ impl Show {
     /// Prints the run.
     pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
         let ledger = self.ledger.path(globals, now)?;
-        ended(show::run(&ledger, RunId(self.args.run), output_of(globals.output), &mut io::stdout().lock()))
+        ended(show::run(&ledger, RunId(self.args.run), output_of(globals)?, &mut io::stdout().lock()))
     }
 }
 
@@ -83,12 +83,12 @@ impl LedgerArg {
     }
 }
 
-fn output_of(format: Format) -> Output {
-    match format {
-        Format::Text => Output::Text { colour: output::colored(&io::stdout()) },
+fn output_of(globals: &Globals) -> anyhow::Result<Output> {
+    Ok(match globals.output {
+        Format::Text => Output::Text { colour: output::colored(&io::stdout()), shown: globals.shown()? },
         Format::Json => Output::Json,
         Format::Csv => Output::Csv,
-    }
+    })
 }
 
 /// How a reading command ends: a reader that has gone away is no error, and a ledger's fault has an exit code of its own.

@@ -80,3 +80,38 @@ fn a_missing_policy_is_told_once() {
         assert_eq!((said.matches("there is no policy").count(), said.contains("--ledger")), (1, args == ["history"]), "{said}");
     }
 }
+
+#[test]
+fn times_between_which_nothing_lies_are_a_wrong_command_line() {
+    let books = Books::full();
+    let ledger = named(&books.path());
+    for times in [["--since", "1h", "--until", "2h"], ["--since", "2026-11-24", "--until", "2026-11-24"]] {
+        let output = cdb_backupd(&[&["history", "--ledger", &ledger][..], &times].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains("no time lies between --since and --until"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_date_is_its_midnight_in_the_zone_and_the_zone_is_shown() {
+    let books = Books::full();
+    let ledger = named(&books.path());
+    let runs = |more: &[&str]| {
+        let output = cdb_backupd(&[&["history", "--ledger", &ledger][..], more].concat()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        stdout(&output)
+    };
+    assert!(runs(&["--until", "2026-11-24"]).is_empty(), "the first slot is at 02:30 in Shanghai");
+    let utc = runs(&["--until", "2026-11-24", "--tz", "Etc/UTC"]);
+    assert_eq!(utc.matches("2026-11-23 ").count(), 5, "{utc}");
+    assert!(utc.contains("2026-11-23 18:30+00"), "{utc}");
+}
+
+#[test]
+fn a_number_that_is_none_is_refused_with_a_sentence() {
+    for number in ["#5", "0", "last"] {
+        let output = cdb_backupd(&["show", number, "--ledger", "/nowhere/ledger.db"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains("write the run's number alone, such as 5"), "{output:?}");
+    }
+}
