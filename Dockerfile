@@ -2,6 +2,9 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
+# The package names targets in these two; only the program is built.
+COPY tests tests
+COPY benches benches
 RUN cargo build --release --locked
 
 FROM debian:bookworm-slim

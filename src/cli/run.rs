@@ -19,6 +19,7 @@ use crate::{
     telemetry,
 };
 use anyhow::Context;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher, RandomState},
@@ -39,6 +40,9 @@ impl Run {
             LogFormat::Json => telemetry::LogFormat::Json,
         };
         telemetry::start(format, &config::log_levels(), !config::no_color());
+        if let Err(error) = forbid_cores() {
+            tracing::warn!(%error, "core dumps cannot be forbidden; one would hold the keys: set the limit of core dumps to 0 where this is started");
+        }
         let now = clock.now();
         let loaded = globals.policy(now)?;
         let opened = Ledger::open(&loaded.ledger, &random_id(), now.utc).map_err(|error| exit::of_ledger(&error).because(error.to_string()))?;
@@ -62,6 +66,12 @@ impl Run {
         runtime.shutdown_background();
         Ok(ended)
     }
+}
+
+/// A core dump would hold the keys. The limit is for files; a program that the kernel pipes dumps to is kept off by the other.
+fn forbid_cores() -> rustix::io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
 }
 
 async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger, loaded: Loaded) -> anyhow::Result<Exit> {

@@ -13,13 +13,20 @@ use crate::{
         names::{AccountName, BackupId, InstanceId, RunId},
         now::Now,
         plan::ListStep,
-        reply::CallError,
+        reply::{CallError, Class},
         run::{Reading, Run, State, due::CALL_MAX, seen, seen::Place},
     },
     ledger::{self, Begun},
 };
 use chrono::{DateTime, Utc};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 /// Items on a page: the API's largest (`cdb-api` README §4.1).
 const LIMIT: u32 = 1_000;
@@ -63,14 +70,15 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let mut now_ones = Vec::new();
         let mut full = BTreeSet::new();
         for run in runs {
-            let caller = caller(&self.outside.api, &doorbell(&run).access);
-            if full.contains(&caller) {
+            // Of an account that waits for its permit nothing more is asked.
+            if full.contains(&run.terms.account) {
                 continue;
             }
+            let caller = caller(&self.outside.api, &doorbell(&run).access);
             match self.paces.take(caller, Action::Create, reading.now.mono) {
                 Ok(()) => now_ones.push(run),
                 Err(free) => {
-                    full.insert(caller);
+                    full.insert(run.terms.account.clone());
                     wake.sooner(free);
                 }
             }
@@ -98,7 +106,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let (api, clock) = (self.outside.api.clone(), self.outside.clock.clone());
         let (id, generation) = (run.id, run.generation);
         self.calls.spawn(async move {
-            let reply = api.create_backup(create).await;
+            let reply = answered(api.create_backup(create)).await;
             let Reply { answer, date, request_id, elapsed } = reply;
             let what = What::Created { run: id, attempt, generation, answer };
             Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what }
@@ -178,7 +186,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             let signed_at = call.signed_at;
             let (api, clock) = (self.outside.api.clone(), self.outside.clock.clone());
             self.calls.spawn(async move {
-                let reply = api.describe_backups(List { call, offset: 0, limit: 1 }).await;
+                let reply = answered(api.describe_backups(List { call, offset: 0, limit: 1 })).await;
                 let what = What::Probed { answer: reply.answer.map(|_| ()) };
                 let (date, request_id, elapsed) = (reply.date, reply.request_id, reply.elapsed);
                 Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what }
@@ -220,6 +228,20 @@ struct Read {
     elapsed: Duration,
 }
 
+/// A call that panics is a call without an answer: its row, its instance or its account is not left waiting for one.
+async fn answered<T>(call: impl Future<Output = Reply<T>>) -> Reply<T> {
+    let mut call = pin!(call);
+    let caught = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    });
+    caught.await.unwrap_or_else(|| {
+        let message = "this program failed while it called; please report what stands above".into();
+        let answer = Err(CallError { class: Class::Ambiguous, code: "panicked".into(), message });
+        Reply { answer, date: None, request_id: None, elapsed: Duration::ZERO }
+    })
+}
+
 /// Reads a list, page by page; it is complete with one `TotalCount` throughout and as many distinct numbers.
 async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, wanted: Option<BackupId>, asked: Now) -> Read {
     let mut list = seen::List { items: Vec::new(), complete: false, date: None, asked_at: asked.utc };
@@ -230,7 +252,7 @@ async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, wanted: Opt
         let now = clock.now();
         let signed_at = if page_number == 0 { first.signed_at } else { now.utc.timestamp() + ahead };
         let call = Call { signed_at, deadline: now.mono + CALL_MAX, ..first.clone() };
-        let reply = api.describe_backups(List { call, offset: page_number * LIMIT, limit: LIMIT }).await;
+        let reply = answered(api.describe_backups(List { call, offset: page_number * LIMIT, limit: LIMIT })).await;
         read.elapsed += reply.elapsed;
         read.request_id = reply.request_id.or(read.request_id);
         read.date = read.date.or(reply.date);

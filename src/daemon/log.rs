@@ -6,15 +6,25 @@ use super::{
 };
 use crate::{
     domain::{
+        names::AccountName,
         policy::{HistoryBounds, Policy},
-        reply::CallError,
-        run::{Note, Run, State},
+        reply::{CallError, Class},
+        run::{Note, Run, State, why},
     },
     ledger::Answered,
 };
 use chrono::{SecondsFormat, TimeDelta};
+use std::{collections::BTreeMap, time::Duration};
 
-/// A run's new state. Keys: `run job instance_id account region slot state reason attempt backup_id`.
+/// Busy answers until an instance is told of.
+const BUSY_TOLD_FROM: u32 = 4;
+/// A clock that is not proved for so long is told of.
+const UNPROVED_TOLD_FROM: Duration = Duration::from_secs(10);
+/// A hold that lasts is told of again after this.
+const TOLD_AGAIN: Duration = Duration::from_secs(600);
+
+/// A run's new state. Keys: `run job instance_id account region slot state reason attempt backup_id request_id code`; each stands in every such
+/// line, a number that there is none of as 0 and a text as nothing.
 pub(super) fn state(run: &Run, attempt: Option<i64>) {
     line(run, attempt, None, None);
 }
@@ -26,9 +36,13 @@ pub(super) fn answered(answered: &Answered, before: Option<&'static str>) {
         Some((attempt, call, _)) => (Some(*attempt), Some(call)),
         None => (None, answered.list.as_ref()),
     };
+    let failure = call.and_then(|call| call.failure.as_ref());
     if before != Some(run.word()) {
-        let code = call.and_then(|call| call.failure.as_ref()).map(|failure| failure.code.as_str());
+        let code = failure.map(|failure| failure.code.as_str());
         line(run, attempt, call.and_then(|call| call.request_id.as_deref()), code);
+    }
+    if answered.create.is_some() && failure.is_some_and(|failure| failure.class == Class::Busy) {
+        busy(run);
     }
     for note in &answered.notes {
         tell(run, note);
@@ -42,32 +56,41 @@ fn line(run: &Run, attempt: Option<i64>, request_id: Option<&str>, code: Option<
         _ => None,
     };
     let (reason, why) = match &run.state {
-        State::Closed(closed) => (closed.reason.as_deref(), closed.why.as_str()),
-        State::Due { .. } if code.is_some() => (None, "not started; tried again after a while"),
-        State::Due { .. } => (None, "it waits for its turn"),
-        State::Calling { .. } => (None, "CreateBackup is being called"),
-        State::Uncertain { .. } => (None, "whether a backup exists is looked up before anything is sent again"),
-        State::Running { .. } => (None, "the cloud works on it"),
+        State::Closed(closed) => (closed.reason.as_deref(), closed.why.clone()),
+        State::Calling { .. } => (None, "CreateBackup is being called".into()),
+        _ => (None, why::standing(run)),
     };
-    let slot = run.key.slot.to_rfc3339_opts(SecondsFormat::Secs, true);
     tracing::info!(
         run = run.id.0,
         job = %run.key.job,
         instance_id = %run.key.instance,
         account = %run.terms.account,
         region = %run.terms.region,
-        slot,
-        state = run.word(),
-        reason,
-        attempt,
-        backup_id,
-        request_id,
-        code,
+        slot = %run.key.slot.to_rfc3339_opts(SecondsFormat::Secs, true),
+        state = %run.word(),
+        reason = %reason.unwrap_or_default(),
+        attempt = attempt.unwrap_or_default(),
+        backup_id = backup_id.unwrap_or_default(),
+        request_id = %request_id.unwrap_or_default(),
+        code = %code.unwrap_or_default(),
         "{} on {} is {}: {why}",
         run.key.job,
         run.key.instance,
         run.word(),
     );
+}
+
+/// An instance that does something else for long: told at the fourth busy answer, the eighth, the sixteenth and so on.
+fn busy(run: &Run) {
+    let times = run.tally.busy;
+    if times >= BUSY_TOLD_FROM && times.is_power_of_two() {
+        tracing::warn!(
+            run = run.id.0, job = %run.key.job, instance_id = %run.key.instance, account = %run.terms.account, region = %run.terms.region,
+            held = "busy", times,
+            "{} has been busy {times} times; {} is tried again until its window closes at {}: see in the console what the instance does",
+            run.key.instance, run.key.job, run.ends_at().to_rfc3339_opts(SecondsFormat::Secs, true)
+        );
+    }
 }
 
 fn tell(run: &Run, note: &Note) {
@@ -122,6 +145,60 @@ pub(super) fn pruned(runs: u64, bounds: &HistoryBounds) {
     }
 }
 
+/// What lasts and was told of, so that it is told again only after a while.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    unproved_since: Option<Duration>,
+    clock: Option<Duration>,
+    failed: Option<CallError>,
+    rates: BTreeMap<(AccountName, &'static str), Duration>,
+}
+
+impl Told {
+    /// Whether the clock is proved, as seen at this moment.
+    pub(super) fn clock(&mut self, proved: bool, now: Duration) {
+        if proved {
+            (self.unproved_since, self.clock, self.failed) = (None, None, None);
+            return;
+        }
+        let lasts = now.saturating_sub(*self.unproved_since.get_or_insert(now));
+        if lasts < UNPROVED_TOLD_FROM || !is_new(self.clock, now) {
+            return;
+        }
+        self.clock = Some(now);
+        let (code, why) = self.failed.as_ref().map_or(("", "no answer"), |error| (error.code.as_str(), error.message.as_str()));
+        tracing::warn!(
+            held = "clock_unproved",
+            code,
+            lasts_s = lasts.as_secs(),
+            "for {} s no reply of the cloud has proved this machine's clock, and nothing starts until one does; the last try: {why}. Mend the way to \
+             the endpoint, or set the clock",
+            lasts.as_secs()
+        );
+    }
+
+    /// A question that was to prove the clock, or a held account's keys, failed.
+    pub(super) fn probe_failed(&mut self, error: &CallError) {
+        self.failed = Some(error.clone());
+    }
+
+    /// An account's calls were refused for the rate.
+    pub(super) fn throttled(&mut self, bell: &Doorbell, action: &'static str, code: &str, now: Duration) {
+        let key = (bell.account.clone(), action);
+        if is_new(self.rates.get(&key).copied(), now) {
+            self.rates.insert(key, now);
+            tracing::warn!(
+                account = %bell.account, region = %bell.region, held = "rate", action, code,
+                "the cloud refuses {action} of account {} for its rate; calls go out more slowly for a while: others use the same keys", bell.account
+            );
+        }
+    }
+}
+
+fn is_new(told: Option<Duration>, now: Duration) -> bool {
+    told.is_none_or(|at| now.saturating_sub(at) >= TOLD_AGAIN)
+}
+
 pub(super) fn clock_off(ahead: TimeDelta) {
     tracing::warn!(
         clock_off_s = -ahead.num_seconds(),
@@ -133,20 +210,22 @@ pub(super) fn clock_off(ahead: TimeDelta) {
 pub(super) fn account_held(bell: &Doorbell, error: &CallError) {
     tracing::error!(
         account = %bell.account, code = error.code, held = "account",
-        "the cloud does not accept the keys of account {}: {}; its runs wait inside their windows, and it is asked again every 30 s with keys read \
-         afresh: put the right keys where {} points",
+        "the keys of account {} cannot be used: {}; its runs wait inside their windows, and it is asked again every 30 s with keys read afresh: put \
+         the right keys where {} points",
         bell.account, error.message, bell.access.credentials
     );
 }
 
 pub(super) fn account_released(bell: &Doorbell) {
-    tracing::info!(account = %bell.account, "the cloud accepts the keys of account {} again; its runs go on", bell.account);
+    tracing::info!(account = %bell.account, "the keys of account {} are accepted; its runs go on", bell.account);
 }
 
 pub(super) fn cannot_look(bell: &Doorbell, error: &CallError) {
+    // What the cloud refused for a reason of its own speaks of the instance; no answer speaks of the way.
+    let mend = if error.class == Class::Rejected { "check its id and region" } else { "it is tried again every few minutes" };
     tracing::warn!(
         account = %bell.account, instance_id = %bell.instance, region = %bell.region, code = error.code, held = "cannot_look",
-        "the backups of {} cannot be listed: {}; nothing is created there until they can: check its id and region",
+        "the backups of {} cannot be listed: {}; nothing is created there until they can: {mend}",
         bell.instance, error.message
     );
 }

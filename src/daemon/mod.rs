@@ -19,7 +19,7 @@ use crate::{
         plan::{self, Held, Plan},
         policy::Policy,
         proof::ClockProof,
-        run::{Reading, Run},
+        run::{Reading, Restored, Run},
         terms::Terms,
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
@@ -92,6 +92,7 @@ struct Daemon<C, A> {
     beat_at: Option<Duration>,
     ledger_held: bool,
     sweep: Option<Sweep>,
+    told: log::Told,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
@@ -122,6 +123,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         beat_at: None,
         ledger_held: false,
         sweep: None,
+        told: log::Told::default(),
     };
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -189,10 +191,13 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
-        self.beat(now)?;
-        self.do_chores(&reading, &mut wake)?;
+        self.told.clock(reading.proof.is_some() || self.loaded.policy.instances.is_empty(), now.mono);
         if moved {
+            // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
+        } else {
+            self.beat(now)?;
+            self.do_chores(&reading, &mut wake)?;
         }
         Ok(wake)
     }
@@ -211,8 +216,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             }
             return Ok(());
         };
-        let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
-        self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
+        if self.ledger.restored() == Restored::Undated {
+            let window = self.loaded.policy.jobs.iter().flat_map(|job| self.windows_of(job)).max().unwrap_or_default();
+            self.ledger.date_restored(&proof, window.max(Duration::from_secs(1)))?;
+        }
         if self.proved_anew {
             self.ledger.clock_proved(now.utc)?;
             self.proved_anew = false;

@@ -22,6 +22,16 @@ pub(super) enum Action {
     List,
 }
 
+impl Action {
+    /// As the vendor names it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Create => "CreateBackup",
+            Self::List => "DescribeBackups",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Paces {
     not_before: Duration,

@@ -28,7 +28,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             match self.clock_proof.heard(done.sent, done.received, date) {
                 Heard::Proved => {
                     self.proved_anew = true;
-                    tracing::info!(date = %date, "the clock is proved by a reply's Date");
+                    tracing::info!(date = %date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true), "the clock is proved by a reply's Date");
                 }
                 Heard::Off(ahead) => log::clock_off(ahead),
                 Heard::Nothing => {}
@@ -43,6 +43,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             Some(error) if error.class == Class::Throttled => {
                 let caller = caller(&self.outside.api, &done.doorbell.access);
                 self.paces.throttled(caller, action, done.received.mono);
+                self.told.throttled(&done.doorbell, action.word(), &error.code, done.received.mono);
             }
             Some(error) => self.hear_error(done, error),
             None => self.hear_accepted(done),
@@ -62,6 +63,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             Refused::Nothing => {}
         }
         if matches!(done.what, What::Probed { .. }) {
+            self.told.probe_failed(error);
             self.accounts.unanswered(&done.doorbell.account);
         }
     }

@@ -10,7 +10,7 @@ use super::{
     policy::Policy,
     run::{
         Doubt, Outcome, Reading, Restored, Run, State,
-        due::{Kept, Previous, Step},
+        due::{Hold, Kept, Previous, Step},
         seen::Place,
     },
 };
@@ -26,6 +26,8 @@ pub struct View {
     pub queue: Vec<Waiting>,
     /// Rows whose time has come: due rows that may have to end, and rows to look for.
     pub timed: Vec<Waiting>,
+    /// Instances on which another run is at work, of the runs of `timed` that are due.
+    pub in_use: BTreeSet<InstanceId>,
     /// How many runs of each account are in flight; told where a run of the queue may start.
     pub in_flight: BTreeMap<AccountName, u32>,
     /// The soonest moment at which anything else comes due.
@@ -115,7 +117,7 @@ fn freed_at(policy: &Policy, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, Kept>, reading: &Reading) -> Plan {
     let freed_at = if kept.is_empty() { None } else { freed_at(policy, reading.now.utc) };
     let mut plan = Plan { wake_at: [view.soonest, freed_at].into_iter().flatten().min(), ..Plan::default() };
-    if reading.proof.is_some() {
+    if reading.proof.is_some() && !view.cursors.is_empty() {
         plan.admit = admit(policy, &view.cursors, reading);
     }
     let mut lists: BTreeMap<InstanceId, ListStep> = BTreeMap::new();
@@ -124,7 +126,8 @@ pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, K
         run.lease_over(reading);
         let called = held.calls.contains(&run.id);
         if matches!(run.state, State::Due { .. }) {
-            plan.moved.extend(moved(run, kept, previous, reading));
+            let hold = hold(&run, held, &view.in_use);
+            plan.settle(moved(run, kept, previous, hold, reading));
         } else if was_calling {
             plan.moved.extend(Some(run).filter(|run| !matches!(run.state, State::Calling { .. })));
         } else if called {
@@ -164,9 +167,28 @@ fn admit(policy: &Policy, cursors: &[Cursor], reading: &Reading) -> Vec<Admissio
     cursors.iter().filter_map(admission).collect()
 }
 
+impl Plan {
+    /// A row that moved; a view may show one twice.
+    fn settle(&mut self, run: Option<Run>) {
+        self.moved.extend(run.filter(|run| self.moved.iter().all(|it| it.id != run.id)));
+    }
+}
+
+/// What holds a run that nobody chose to hold.
+fn hold(run: &Run, held: &Held, in_use: &BTreeSet<InstanceId>) -> Hold {
+    match () {
+        () if held.accounts.contains(&run.terms.account) => Hold::Account,
+        () if held.unseen.contains(&run.key.instance) => Hold::CannotLook,
+        () if in_use.contains(&run.key.instance) => Hold::InUse,
+        () => Hold::Pace,
+    }
+}
+
 /// A due row that ends, or has to be looked for, now.
-fn moved(mut run: Run, kept: &BTreeMap<JobName, Kept>, previous: Option<Previous>, reading: &Reading) -> Option<Run> {
+fn moved(mut run: Run, kept: &BTreeMap<JobName, Kept>, previous: Option<Previous>, hold: Hold, reading: &Reading) -> Option<Run> {
     match run.step(reading, kept.get(&run.key.job).copied(), previous) {
+        // It was never sent: what held it to the last is all there is to say.
+        Step::Close { outcome: Outcome::Expired, reason: None } => run.end_as(Outcome::Expired, Some(hold.word().into()), reading.now),
         Step::Close { outcome, reason } => run.end_as(outcome, reason, reading.now),
         Step::Look => run.ask_look(reading),
         Step::Wait | Step::Begin => return None,
@@ -197,7 +219,7 @@ fn begin(
                 *count += 1;
                 plan.begin.push(run);
             }
-            Step::Close { .. } | Step::Look => plan.moved.extend(moved(run, kept, previous, reading)),
+            Step::Close { .. } | Step::Look => plan.settle(moved(run, kept, previous, Hold::Pace, reading)),
             Step::Wait => {}
         }
     }

@@ -40,10 +40,10 @@ pub const APPLICATION_ID: i32 = 0x6364_6262;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another daemon holds the lock: end it first.
-    #[error("another daemon works on this ledger: {0} is locked")]
+    #[error("another daemon works on this ledger, and {0} is locked; end it first")]
     Locked(PathBuf),
     /// The file is not ours: name another.
-    #[error("{0} is not a ledger of cdb-backupd; it was left alone")]
+    #[error("{0} is not a ledger of cdb-backupd and was left alone; name another path")]
     Foreign(PathBuf),
     /// The file is of a later version: install that version, or put back the copy it left.
     #[error("{path} is of ledger version {found}, and this program knows up to {known}; install the newer version again")]

@@ -217,7 +217,8 @@ fn next_at(run: &Run) -> Option<DateTime<Utc>> {
     match &run.state {
         State::Due { .. } => Some(run.ends_at()),
         State::Calling { .. } => None,
-        State::Uncertain { look, .. } | State::Running { look, .. } => Some(look.at.min(end)),
+        // The time ends it only once somebody has tried a look.
+        State::Uncertain { look, .. } | State::Running { look, .. } => Some(if look.tried.is_some() { look.at.min(end) } else { look.at }),
         State::Closed(closed) => closed.follow.map(|follow| follow.look.at.min(follow.until)),
     }
 }

@@ -110,6 +110,7 @@ CREATE INDEX runs_calling ON runs (process) WHERE state = 'calling';
 CREATE INDEX runs_timed ON runs (account, state, next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX runs_soonest ON runs (account, next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX runs_followed ON runs (account, next_at_ms) WHERE follow_until_ms IS NOT NULL;
+CREATE INDEX runs_ended ON runs (state, slot_ms) WHERE finished_at_ms IS NOT NULL;
 CREATE INDEX runs_good ON runs (job, instance_id, slot_ms) WHERE state = 'succeeded';
 
 CREATE TRIGGER a_closed_run_may_only_turn_out_good

@@ -8,7 +8,7 @@ use crate::domain::{
     catch_up::Cursor,
     names::{AccountName, InstanceId, JobName},
     plan::{View, Waiting},
-    run::{Reading, Run, due::Previous},
+    run::{Reading, Run, State, due::Previous},
 };
 use chrono::{DateTime, Utc};
 use rusqlite::params;
@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// So many pairs are admitted in one pass.
 const CURSORS: i64 = 1_024;
-/// So many due runs of an account are shown; a pass begins fewer.
-const HEADS: i64 = 16;
+/// So many due runs of an account are shown; a pass begins one or two.
+const HEADS: i64 = 8;
 /// So many rows of an account and state are shown whose time has come.
 const TIMED: i64 = 32;
 /// So many calls are shown whose lease is over; with the lanes of an account a view has at most 256 such rows.
@@ -75,6 +75,7 @@ impl Ledger {
         let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT ?3";
         view.timed.extend(self.select(stray, &[&reading.process, &lease, &STRAYS])?.into_iter().map(alone));
         view.timed.extend(self.overlapped(now)?);
+        view.in_use = self.in_use(&view.timed)?;
         if !view.queue.is_empty() {
             view.in_flight = self.in_flight()?;
         }
@@ -119,6 +120,19 @@ impl Ledger {
             waiting.extend(runs.into_iter().map(|run| Waiting { run, previous: Some(Previous { read_at: Some(now) }) }));
         }
         Ok(waiting)
+    }
+
+    /// The instances of due runs on which another run is at work.
+    fn in_use(&self, timed: &[Waiting]) -> Result<BTreeSet<InstanceId>, Error> {
+        let mut at_work =
+            self.conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE instance_id = ?1 AND state IN ('calling', 'uncertain', 'running'))")?;
+        let mut in_use = BTreeSet::new();
+        for run in timed.iter().map(|waiting| &waiting.run).filter(|run| matches!(run.state, State::Due { .. })) {
+            if at_work.query_row([run.key.instance.as_str()], |row| row.get(0))? {
+                in_use.insert(run.key.instance.clone());
+            }
+        }
+        Ok(in_use)
     }
 
     fn in_flight(&self) -> Result<BTreeMap<AccountName, u32>, Error> {

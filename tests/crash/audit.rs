@@ -78,6 +78,12 @@ pub(crate) fn in_force(ledger: &Path) -> rusqlite::Result<bool> {
     conn.query_row("SELECT count(*) FROM policies", [], |row| row.get::<_, i64>(0)).map(|policies| policies > 0)
 }
 
+/// Whose the ledger's pulse is: a daemon that has made its first pass, and so hears signals.
+pub(crate) fn pulse(ledger: &Path) -> rusqlite::Result<Option<u32>> {
+    let Some(conn) = open(ledger)? else { return Ok(None) };
+    conn.query_row("SELECT pid FROM heartbeat", [], |row| row.get(0)).optional()
+}
+
 /// What was found, of one night or of many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {

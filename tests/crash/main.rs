@@ -37,7 +37,7 @@ fn trials() -> Vec<Trial> {
 
 /// A test in real time.
 fn trial<F: Future<Output = anyhow::Result<()>>>(name: &str, body: impl FnOnce() -> F + Send + 'static) -> Trial {
-    Trial::test(name, || in_real_time(body()).map_err(|error| Failed::from(format!("{error:?}"))))
+    Trial::test(name, || in_real_time(body()).map_err(|error| Failed::from(format!("{error:#}"))))
 }
 
 fn in_real_time<T>(body: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -49,7 +49,7 @@ fn ended(life: Option<anyhow::Result<()>>) -> ExitCode {
     match life {
         Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(error)) => {
-            eprintln!("{error:?}");
+            eprintln!("{error:#}");
             ExitCode::FAILURE
         }
         None => ExitCode::from(2),

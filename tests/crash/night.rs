@@ -1,7 +1,7 @@
 //! A night in real time: a simulated cloud behind its HTTP door, a policy, a ledger, and one daemon after another on them.
 
 use crate::{
-    audit::{Row, rows},
+    audit::{Row, pulse, rows},
     life::Cut,
     process::Process,
 };
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) instances: u16,
     /// When each job's slot is, in seconds after the start; the first one leaves a slow machine time to start the daemon three times.
     pub(crate) slots_s: &'static [i64],
-    /// `absence_window`: after it a call of a dead daemon has acted and is listed.
+    /// `absence_window`: after it a call of a dead daemon has acted and is listed, which takes up to a third of it.
     pub(crate) window: &'static str,
     /// How long a backup runs.
     pub(crate) durations: RangeInclusive<Duration>,
@@ -76,7 +76,7 @@ impl Night {
         settings.faults = plan.faults.parse()?;
         settings.durations = plan.durations.clone();
         settings.latency = Duration::from_millis(5)..=Duration::from_millis(120);
-        settings.list_lag = Duration::ZERO..=Duration::from_millis(300);
+        settings.list_lag = Duration::from_millis(1_200)..=Duration::from_millis(1_900);
         let victim = daemon.clone();
         let cloud = Cloud::with_kill(
             settings,
@@ -135,19 +135,21 @@ impl Night {
         }
     }
 
-    /// Whether every slot has a final row.
+    /// Whether every slot has a final row, and the daemon of now has seen it.
     pub(crate) fn is_over(&self, rows: &[Row]) -> bool {
-        rows.len() >= self.slots.len() && rows.iter().all(Row::is_final)
+        let final_ones = rows.len() >= self.slots.len() && rows.iter().all(Row::is_final);
+        final_ones && pulse(&self.ledger()).is_ok_and(|pid| pid.is_some() && pid == self.daemon.pid())
     }
 
-    /// SIGTERM; it has to end with 0 in its grace.
-    pub(crate) async fn stop(&self) -> anyhow::Result<()> {
+    /// SIGTERM; it has to end with 0 in its grace. True when it was killed before it could.
+    pub(crate) async fn stop(&self) -> anyhow::Result<bool> {
         self.daemon.signal(Signal::TERM);
         let end = self.clock.now().mono + TO_STOP;
         while self.clock.now().mono < end {
             if let Some(status) = self.daemon.ended()? {
-                ensure!(status.success(), "asked to stop, the daemon ended with {status}\n{}", self.story());
-                return Ok(());
+                let killed = status.signal() == Some(Signal::KILL.as_raw());
+                ensure!(killed || status.success(), "asked to stop, the daemon ended with {status}\n{}", self.story());
+                return Ok(killed);
             }
             self.clock.sleep(GLANCE).await;
         }

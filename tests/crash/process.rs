@@ -26,6 +26,11 @@ impl Process {
         pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
     }
 
+    /// Its number; none when there is none.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Child::id)
+    }
+
     /// How it ended, told once; nothing while it lives.
     pub(crate) fn ended(&self) -> anyhow::Result<Option<ExitStatus>> {
         let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,12 +2,14 @@
 
 use crate::{
     lone::{HOUR, Lists, MINUTE, START, brief, lone, lone_as, s},
-    world::{Api, Between, End, World, simulated},
+    world::{Api, Between, End, World, job, policy, sim_instances, simulated},
 };
 use cdb_backupd::{
     clock::Clock,
     cloud::{CdbApi, Create, List},
+    sim::settings::Settings,
 };
+use chrono::TimeDelta;
 use std::{
     sync::{
         Arc,
@@ -16,18 +18,35 @@ use std::{
     time::Duration,
 };
 
-/// Lives while replies to creates come so much later than the cloud gave them.
-async fn live_with_slow_senders(world: &World, late: Duration, life: impl Future<Output = ()>) {
+/// Two instances, so that the second one's polls keep the loop turning while a call of the first is in flight.
+fn two(faults: &str) -> World {
+    let mut policy = policy(2);
+    let mut nightly = job(&policy, "nightly", "30 2 * * *");
+    let mut settings = Settings::quiet(11, sim_instances(2));
+    settings.faults = format!("create#1@cdb-sim00002:backup_takes=30m,create#1@cdb-sim00001:{faults}").parse().unwrap();
+    brief(&mut nightly, &mut settings);
+    policy.jobs = vec![nightly.into()];
+    World::new(START, settings, policy)
+}
+
+/// Lives while the first instance's replies come so much later than the cloud gave them.
+async fn live_with_a_slow_sender(world: &World, late: Duration, life: impl Future<Output = ()>) {
     let truth = world.truth;
     let slow = Between {
         api: world.cloud.clone(),
         create: move |api: Api, create: Create| async move {
+            let first = create.call.instance.as_str() == "cdb-sim00001";
             let reply = api.create_backup(create).await;
-            truth.sleep(late).await;
+            truth.sleep(if first { late } else { Duration::ZERO }).await;
             reply
         },
     };
     world.live_with(slow, life, End::Stop).await;
+}
+
+/// Where the first instance's run stands.
+fn first(world: &World) -> String {
+    world.rows().into_iter().find(|row| row.instance == "cdb-sim00001").unwrap().state
 }
 
 #[test]
@@ -50,6 +69,23 @@ fn a_list_speaks_for_the_moment_it_was_made_and_not_for_the_moment_it_is_read() 
             },
         };
         world.live_with(late, world.pass(HOUR * 2), End::Stop).await;
+        world.ends_with_one();
+    });
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_does_not_shorten_the_wait() {
+    simulated(async {
+        // Ours jumps by 290 s with the call in flight; the look at +251 s is made at +541 s of it. The request acts at +200 s and is listed at +320 s.
+        let world = lone("create#1:arrives_late=200s+lists_late=120s+backup_takes=1s");
+        let life = async {
+            world.pass(s(60 + 5)).await;
+            world.step_clock(TimeDelta::seconds(290));
+            world.pass(s(295)).await;
+            world.step_clock(-TimeDelta::seconds(290));
+            world.pass(HOUR).await;
+        };
+        world.live(life, End::Stop).await;
         world.ends_with_one();
     });
 }
@@ -108,24 +144,32 @@ fn something_that_bears_our_name_and_is_of_another_type_is_no_absence() {
 fn no_list_speaks_for_a_row_whose_call_still_lives() {
     simulated(async {
         // Its backup is over and gone before anybody lists it; the number waits in a task for 800 s.
-        let world = lone_as(START, "create#1:never_listed+backup_takes=1s", brief);
-        live_with_slow_senders(&world, s(800), world.pass(HOUR)).await;
-        assert_eq!(world.creates(), 1, "{}", world.story());
-        assert_eq!(world.only().state, "running", "{}", world.story());
+        let world = two("never_listed+backup_takes=1s");
+        let life = async {
+            world.pass(s(60 + 790)).await;
+            assert_eq!(first(&world), "uncertain", "{}", world.story());
+            world.pass(s(60)).await;
+            assert_eq!(first(&world), "running", "{}", world.story());
+        };
+        live_with_a_slow_sender(&world, s(800), life).await;
+        assert_eq!(world.creates(), 2, "{}", world.story());
     });
 }
 
 #[test]
 fn a_number_that_comes_after_the_lease_is_taken_at_once() {
     simulated(async {
-        let world = lone("create#1:lists_late=170s+backup_takes=1s");
+        let world = two("lists_late=170s+backup_takes=1s");
         let life = async {
-            world.pass(s(60 + 50)).await;
-            assert_eq!(world.only().state, "running", "{}", world.story());
+            world.pass(s(60 + 59)).await;
+            assert_eq!(first(&world), "uncertain", "{}", world.story());
+            world.pass(s(2)).await;
+            assert_eq!(first(&world), "running", "{}", world.story());
             world.pass(HOUR).await;
         };
-        live_with_slow_senders(&world, s(40), life).await;
-        world.ends_with_one();
+        live_with_a_slow_sender(&world, s(60), life).await;
+        assert!(world.rows().iter().all(|row| row.state == "succeeded"), "{}", world.story());
+        assert_eq!(world.good(), 2, "{}", world.story());
     });
 }
 

@@ -74,7 +74,7 @@ fn a_spread_moves_the_start_and_never_the_slot() {
         world.live_for(HOUR * 2, End::Stop).await;
         all_succeeded(&world, 24);
         assert!(world.rows().iter().all(|row| row.slot == at("18:30:00")), "{}", world.story());
-        let starts: Vec<_> = world.audit().backups.iter().map(|backup| began(backup)).collect();
+        let starts: Vec<_> = world.audit().backups.iter().map(began).collect();
         let early = starts.iter().filter(|it| **it < at("18:40:00")).count();
         assert!(starts.iter().all(|it| (at("18:30:00")..at("18:51:00")).contains(it)), "{starts:?}");
         assert!((4..=20).contains(&early), "{early} of 24 started in the first half: {starts:?}");
@@ -152,7 +152,7 @@ fn an_instance_that_cannot_be_looked_at_gets_no_create_and_delays_nobody() {
         world.live_for(HOUR * 6, End::Stop).await;
         let of = |id: &str| -> Vec<Seen> { world.audit().backups.into_iter().filter(|it| it.instance == id).collect() };
         assert_eq!(of("cdb-sim00001").len(), 6, "{}", world.story());
-        let blind: Vec<_> = of("cdb-sim00002").iter().map(|backup| began(backup)).collect();
+        let blind: Vec<_> = of("cdb-sim00002").iter().map(began).collect();
         assert_eq!(blind.iter().filter(|it| **it < at("21:31:00")).count(), 1, "created blindly: {blind:?} {}", world.story());
         assert!(blind.len() >= 3, "the hold was never lifted: {blind:?} {}", world.story());
         world.covers(EVENING.parse().unwrap());

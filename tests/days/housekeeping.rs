@@ -107,7 +107,8 @@ fn row(ledger: &Ledger, instance: &str, hours_ago: i64, state: &str, more: &[(&s
     let slot = (now() - TimeDelta::hours(hours_ago)).timestamp_millis();
     let open = matches!(state, "due" | "calling" | "uncertain" | "running");
     let mut columns = vec![("slot_ms", slot), ("slot_last_ms", slot), ("slots", 1), ("finished_at_ms", slot)];
-    columns.retain(|(name, _)| !more.iter().any(|(other, _)| other == name) && !(open && *name == "finished_at_ms"));
+    let replaced = |name: &str| more.iter().any(|(other, _)| *other == name) || (open && name == "finished_at_ms");
+    columns.retain(|(name, _)| !replaced(name));
     columns.extend(more);
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<String> = columns.iter().map(|(_, value)| value.to_string()).collect();

@@ -112,19 +112,6 @@ fn each_state_has_its_own_columns_and_no_others() {
 }
 
 #[test]
-fn no_state_is_another_ones_columns_under_a_new_name() {
-    let (ledger, runs) = of_each_kind();
-    for run in runs.iter().take(4) {
-        for word in
-            ["due", "calling", "uncertain", "running", "succeeded", "failed", "timed_out", "expired", "missed", "skipped", "cancelled", "lost"]
-        {
-            let taken = takes(ledger.connection(), &format!("UPDATE runs SET state = '{word}' WHERE run_id = {}", run.id));
-            assert_eq!(taken, word == run.word(), "{} renamed to {word}", run.word());
-        }
-    }
-}
-
-#[test]
 fn no_column_takes_a_value_of_another_type() {
     let (ledger, _) = of_each_kind();
     let conn = ledger.connection();

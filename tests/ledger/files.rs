@@ -58,7 +58,7 @@ fn a_file_that_is_no_ledger_is_refused_and_left_alone() {
         fill(&shelf.path());
         let error = refused(&shelf);
         assert!(matches!(error, Error::Foreign(_)), "{error}");
-        assert_eq!(error.to_string(), format!("{} is not a ledger of cdb-backupd; it was left alone", shelf.path().display()));
+        assert_eq!(error.to_string(), format!("{} is not a ledger of cdb-backupd and was left alone; name another path", shelf.path().display()));
     }
 }
 

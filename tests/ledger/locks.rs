@@ -37,7 +37,7 @@ fn a_second_daemon_is_refused_until_the_first_has_ended() {
     let first = shelf.open();
     let error = shelf.try_open().unwrap_err();
     assert!(matches!(&error, Error::Locked(path) if *path == shelf.lock()), "{error}");
-    assert!(error.to_string().starts_with("another daemon works on this ledger: ") && error.to_string().ends_with(" is locked"), "{error}");
+    assert_eq!(error.to_string(), format!("another daemon works on this ledger, and {} is locked; end it first", shelf.lock().display()));
     drop(first);
     shelf.open();
 }

@@ -1,6 +1,6 @@
 //! The record by itself: what it keeps, what it refuses, what it shows the planner and people, and how its file is opened.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects, and fails")]
+#![expect(clippy::unwrap_used, reason = "a test says what it expects, and fails")]
 
 mod admissions;
 mod checks;

@@ -22,7 +22,6 @@ const SQL_CLOCKS: &[&str] = &["'now'", "current_timestamp", "current_date", "cur
 const STATES: &[&str] = &["due", "calling", "uncertain", "succeeded", "timed_out", "expired", "missed", "skipped", "cancelled"];
 /// Where a state may be spelled: the word's home, the record, and what people read.
 const STATES_AT: &[&str] = &[
-    "src/cli/demo/mod.rs",
     "src/cli/history.rs",
     "src/cli/table.rs",
     "src/domain/run/due.rs",

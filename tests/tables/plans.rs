@@ -80,11 +80,11 @@ fn runs_begin_by_priority_then_slot_then_end_of_window_then_number() {
     let runs = [
         numbered(1, due()).with(|run| run.windows.start_by = at(START_BY + 1)),
         numbered(2, due()).with(|run| run.priority = 4),
-        numbered(3, due()).with(|run| run.key.slot = at(-60)),
+        numbered(9, due()).with(|run| run.key.slot = at(-60)),
         numbered(5, due()),
         numbered(4, due()),
     ];
-    assert_eq!(begun(&planned(&nightly(), queue(runs), &Held::default(), &reading(0))), [2, 3, 4, 5, 1]);
+    assert_eq!(begun(&planned(&nightly(), queue(runs), &Held::default(), &reading(0))), [2, 9, 4, 5, 1]);
 }
 
 #[test]
@@ -196,22 +196,19 @@ fn a_call_is_given_up_when_its_lease_is_over_but_its_row_is_not_looked_for_while
 
 #[test]
 fn lists_are_read_for_the_uncertain_then_the_busy_then_the_running_then_those_given_up() {
-    let busy = calling().at(20).error(1, Class::Busy, Some(20));
     let polled = |s| running().at(s).sees(list(s, &[item(501, 1, BackupStatus::Running)]));
-    let scenes = [numbered(1, unknown()), numbered(2, polled(900)), numbered(3, polled(300)), numbered(4, busy), numbered(5, uncertain())];
-    let plan = planned(&nightly(), timed(scenes), &Held::default(), &reading(COMPLETE_BY + 600));
-    assert_eq!(moved(&plan), [(2, "timed_out"), (3, "timed_out")], "what this process has polled ends");
-    let scenes = [numbered(1, unknown()), numbered(2, polled(900)), numbered(3, polled(300)), numbered(5, uncertain())];
-    let busy = numbered(4, calling().at(20).error(1, Class::Busy, Some(20)));
-    let early = |scene: Scene| {
-        scene.with(|run| {
-            if let State::Closed(closed) = &mut run.state {
-                closed.follow.as_mut().expect("watched").look.at = at(0)
-            }
-        })
-    };
-    let scenes = scenes.map(early).into_iter().chain([busy]);
-    assert_eq!(listed(&planned(&nightly(), timed(scenes), &Held::default(), &reading(2_000))), [[5], [4], [3], [2], [1]]);
+    // The more a run is in need, the later its look is due: what comes first does so for its need.
+    let watched = unknown().with(|run| {
+        if let State::Closed(closed) = &mut run.state {
+            closed.follow.as_mut().expect("watched").look.at = at(0);
+        }
+    });
+    let busy = calling().at(20).error(1, Class::Busy, Some(20)).at(1_500).look_fails();
+    let scenes = || [watched.clone(), polled(900), polled(300), busy.clone(), uncertain().at(1_600).look_fails()];
+    let view = || timed((1..).zip(scenes()).map(|(number, scene)| numbered(number, scene)));
+    assert_eq!(listed(&planned(&nightly(), view(), &Held::default(), &reading(2_000))), [[5], [4], [3], [2], [1]]);
+    let late = planned(&nightly(), view(), &Held::default(), &reading(COMPLETE_BY));
+    assert_eq!(moved(&late), [(2, "timed_out"), (3, "timed_out"), (4, "unknown"), (5, "unknown")], "what this process has looked at ends");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The audit: what the daemon wrote against what the cloud made. It believes neither.
 
-use super::items;
+use super::{incidents, items};
 use crate::{
     cli::table::visible,
     domain::{alias::generation_of, run::Outcome},
@@ -21,6 +21,17 @@ pub(super) struct Audit {
     incidents: Vec<String>,
 }
 
+/// What became of the promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Every slot has one final row; nothing doubled, nothing lost.
+    Holds,
+    /// Nothing doubled and nothing lost, and the time was up before every slot had its final row.
+    NotFinished,
+    /// Something doubled, something lost, or too many calls.
+    Broken,
+}
+
 /// Whether a state is final.
 pub(super) fn is_final(state: &str) -> bool {
     Outcome::ALL.iter().any(|outcome| outcome.word() == state)
@@ -37,12 +48,7 @@ impl Audit {
             let row = row(&backup.alias);
             row.is_none_or(|row| !backup.fails && !backup.deleted && row.backup_id != Some(backup.id.0))
         });
-        let incidents = cloud.incidents().filter(|event| !event.alias.is_empty()).map(|event| {
-            let faults: Vec<String> = event.faults.iter().map(ToString::to_string).collect();
-            let end = row(&event.alias).map_or("no row", |row| row.state.as_str());
-            format!("  {:<26} {:<16} {:<42} -> {end}", faults.join("+"), event.instance, event.alias)
-        });
-        let (incidents, lost) = (incidents.collect(), lost.count());
+        let (incidents, lost) = (incidents::lines(cloud, &items), lost.count());
         let (backups, doubled, peak) = (made.len(), cloud.doubled.len(), cloud.peak_creates());
         Ok(Self { slots, backups, doubled, lost, peak, ledger: ledger.into(), incidents, items })
     }
@@ -51,9 +57,15 @@ impl Audit {
         self.items.iter().filter(|item| is_final(&item.state)).count()
     }
 
-    /// Whether the promise was kept.
-    pub(super) fn holds(&self) -> bool {
-        self.slots > 0 && self.finals() == self.slots && self.items.len() == self.slots && self.doubled == 0 && self.lost == 0 && self.peak <= 5
+    /// What becomes of the promise.
+    pub(super) fn verdict(&self) -> Verdict {
+        if self.doubled > 0 || self.lost > 0 || self.peak > 5 || self.items.len() > self.slots {
+            Verdict::Broken
+        } else if self.slots == 0 || self.finals() < self.slots {
+            Verdict::NotFinished
+        } else {
+            Verdict::Holds
+        }
     }
 
     /// The last page of the demo.
@@ -81,10 +93,15 @@ impl Audit {
             "  daemon killed                  {kills} times; at the end it {}",
             if ended_well { "stopped with 0" } else { "did NOT stop with 0" }
         ));
-        put(format!(
-            "  {}",
-            if self.holds() { "the promise holds: every slot one final row, nothing doubled, nothing lost" } else { "THE PROMISE IS BROKEN" }
-        ));
+        put(match self.verdict() {
+            Verdict::Holds => "  the promise holds: every slot one final row, nothing doubled, nothing lost".into(),
+            Verdict::NotFinished => format!(
+                "  NOT FINISHED in time: {} of {} slots have no final row yet; nothing doubled, nothing lost; the log says what held them",
+                self.slots.saturating_sub(self.finals()),
+                self.slots
+            ),
+            Verdict::Broken => "  THE PROMISE IS BROKEN".into(),
+        });
         put(format!("\nThe daemon's log:  {}", folder.join("daemon.log").display()));
         put(format!("The ledger:        sqlite3 {} \"SELECT * FROM history\"", self.ledger.display()));
         text

@@ -4,9 +4,18 @@
 //! hold all the same.
 
 mod audit;
+mod incidents;
 mod policy;
+mod screen;
 
-use super::{Globals, exit::Exit, output};
+use super::{
+    Globals,
+    exit::Exit,
+    history::{self, Output},
+    moment::Shown,
+    output,
+    run::random_number,
+};
 use crate::{
     clock::{Clock, SystemClock},
     ledger::report::{Filter, Item, Reader},
@@ -18,21 +27,25 @@ use crate::{
     },
 };
 use anyhow::Context;
+use audit::Verdict;
 use rustix::process::{Pid, Signal, kill_process};
+use screen::Screen;
 use std::{
-    collections::BTreeMap,
-    fs::File,
+    fs::{DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What befalls the demo's calls when nobody says otherwise.
 const FAULTS: &str = "create#1@cdb-sim00001:lost_after_act,create#1@cdb-sim00002:http_error_after_act,create#1@cdb-sim00003:throttle_burst=2s,\
      create#1@cdb-sim00004:backup_fails,create#1@cdb-sim00005:gateway_502,create#1@cdb-sim00006:reset_mid_body,create#1@cdb-sim00007:busy=4s,\
      create#2@cdb-sim00001:lost_before_act,create#2@cdb-sim00008:busy_after_act,create#1@cdb-sim00009:unknown_code_after_act,list_throttled:0.05";
 /// The demo ends by itself, whatever happens.
-const LONGEST: Duration = Duration::from_secs(58);
+const LONGEST: Duration = Duration::from_secs(55);
 /// How often the ledger is looked at.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How often `--crash` kills.
@@ -62,6 +75,19 @@ pub struct Demo {
     crash: bool,
 }
 
+/// How watching ended.
+enum Watched {
+    /// Every run is final, or the time is up.
+    ToTheEnd {
+        /// How often the daemon was killed.
+        killed: usize,
+        /// How long it took.
+        lasted: Duration,
+    },
+    /// SIGINT or SIGTERM.
+    Stopped,
+}
+
 /// The daemon's process, and all that a new one needs.
 struct Daemon {
     program: PathBuf,
@@ -85,8 +111,8 @@ impl Demo {
         let account = SimAccount::example();
         let cloud = Cloud::new(self.settings(), clock);
         let door = HttpDoor::open(cloud.clone(), "127.0.0.1:0".parse()?).await.context("open the simulated cloud")?;
-        let folder = std::env::temp_dir().join(format!("cdb-backupd-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let folder = std::env::temp_dir().join(format!("cdb-backupd-demo-{:015x}", random_number()));
+        DirBuilder::new().mode(0o700).create(&folder).with_context(|| format!("make {}", folder.display()))?;
         let (policy, ledger) = (folder.join("policy.yaml"), folder.join("ledger.db"));
         let begins = clock.now().utc;
         let text = policy::text(door.address(), &ledger, &cloud.instances(), begins);
@@ -98,11 +124,18 @@ impl Demo {
             policy.display()
         ))?;
         let mut daemon = Daemon::start(&policy, &folder.join("daemon.log"), account)?;
-        let kills = self.watch(&clock, &ledger, &mut daemon).await?;
+        let watched = self.watch(&clock, &ledger, &mut daemon).await?;
         let ended_well = daemon.stop(&clock).await?;
+        let Watched::ToTheEnd { killed, lasted } = watched else {
+            output::tell(&format!("stopped by hand before the runs were final, so there is no audit; what there is lies in {}", folder.display()));
+            return Ok(Exit::Failed);
+        };
+        output::print(&format!("\nAfter {:.0} s, as `cdb-backupd history --ledger {}` tells it:\n\n", lasted.as_secs_f64(), ledger.display()))?;
+        let filter = Filter { limit: 1_000, ..Filter::default() };
+        history::run(&ledger, filter, Output::Text { colour: output::colored(&io::stdout()), shown: Shown::AS_THEY_ARE }, &mut io::stdout().lock())?;
         let audit = audit::Audit::of(&cloud.audit(), &ledger, policy::slots(&text, begins)?)?;
-        output::print(&audit.report(kills, ended_well, &folder))?;
-        Ok(if audit.holds() && ended_well { Exit::Ok } else { Exit::NotAllGood })
+        output::print(&audit.report(killed, ended_well, &folder))?;
+        Ok(if audit.verdict() == Verdict::Holds && ended_well { Exit::Ok } else { Exit::NotAllGood })
     }
 
     fn settings(&self) -> Settings {
@@ -119,31 +152,39 @@ impl Demo {
         settings
     }
 
-    /// Shows what changes until every run is final; kills the daemon now and then when that is asked for. Returns how often.
-    async fn watch(&self, clock: &SystemClock, ledger: &Path, daemon: &mut Daemon) -> anyhow::Result<usize> {
+    /// Shows the work until every run is final; kills the daemon now and then when that is asked for.
+    async fn watch(&self, clock: &SystemClock, ledger: &Path, daemon: &mut Daemon) -> anyhow::Result<Watched> {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut screen = Screen::open()?;
         let start = clock.now().mono;
-        let mut shown = BTreeMap::new();
         let mut kills = KILLS.iter();
         let mut next_kill = kills.next().filter(|_| self.crash).map(|wait| start + *wait);
         let mut killed = 0;
+        let mut items = Vec::new();
         loop {
-            clock.sleep(GLANCE).await;
+            tokio::select! {
+                biased;
+                _ = interrupt.recv() => return Ok(Watched::Stopped),
+                _ = terminate.recv() => return Ok(Watched::Stopped),
+                () = clock.sleep(GLANCE) => {}
+            }
             let now = clock.now().mono;
             if next_kill.is_some_and(|at| now >= at) {
                 daemon.kill_and_restart()?;
                 killed += 1;
-                output::print(&format!("{:>5.1} s  SIGKILL; the daemon is started again\n", (now - start).as_secs_f64()))?;
+                screen.killed(now - start)?;
                 next_kill = kills.next().map(|wait| now + *wait);
             }
-            let items = items(ledger).unwrap_or_default();
-            for item in &items {
-                if shown.insert(item.run_id, item.state.clone()).as_ref() != Some(&item.state) {
-                    output::print(&line(item, now - start))?;
-                }
+            // While it is being made, or its daemon was just killed, what was seen last stands.
+            if let Ok(seen) = self::items(ledger) {
+                items = seen;
             }
-            let settled = now - start > Duration::from_secs(policy::LAST_SLOT_S + 4) && items.iter().all(|item| audit::is_final(&item.state));
+            screen.show(&items, now - start)?;
+            let all_final = !items.is_empty() && items.iter().all(|item| audit::is_final(&item.state));
+            let settled = all_final && now - start > Duration::from_secs(policy::LAST_SLOT_S + 4);
             if (settled && next_kill.is_none()) || now - start > LONGEST {
-                return Ok(killed);
+                screen.close()?;
+                return Ok(Watched::ToTheEnd { killed, lasted: now - start });
             }
         }
     }
@@ -192,7 +233,8 @@ fn spawn(program: &Path, policy: &Path, log: &Path, account: &SimAccount) -> any
     let mut command = Command::new(program);
     command.arg("run").arg("--config").arg(policy).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     command.env("TENCENTCLOUD_SECRET_ID", &account.secret_id).env("TENCENTCLOUD_SECRET_KEY", &account.secret_key);
-    command.env_remove("CDB_BACKUPD_LEDGER").spawn().context("start the daemon")
+    // Whoever watches may have keys of their own in the environment: none of them goes to the simulator.
+    command.env_remove("TENCENTCLOUD_TOKEN").env_remove("CDB_BACKUPD_LEDGER").spawn().context("start the daemon")
 }
 
 /// Every run of the ledger, oldest first; none while it is being made.
@@ -207,10 +249,4 @@ fn items(ledger: &Path) -> anyhow::Result<Vec<Item>> {
     }
     items.reverse();
     Ok(items)
-}
-
-fn line(item: &Item, at: Duration) -> String {
-    let id = item.backup_id.map(|id| format!(" {id}")).unwrap_or_default();
-    let code = item.last_code.as_deref().filter(|_| !matches!(item.state.as_str(), "succeeded" | "running")).unwrap_or_default();
-    format!("{:>5.1} s  {:<16} {:<13} {:<10}{id} {code}\n", at.as_secs_f64(), item.job, item.instance_id, item.state)
 }

@@ -10,14 +10,14 @@ use chrono::{DateTime, Timelike, Utc};
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 /// How long after the start the last job's slot is.
-pub(super) const LAST_SLOT_S: u64 = 16;
+pub(super) const LAST_SLOT_S: u64 = 13;
 
 /// Name, seconds after the start, which disks, and the keys of the method.
 const JOBS: [(&str, u64, &str, &str); 5] = [
     ("nightly-full", 4, "local", "method: physical"),
     ("snapshots", 5, "cloud", "method: snapshot"),
-    ("orders-tables", 14, "local", "method: logical, tables: [ { db: shop, tables: [orders, order_items] }, { db: billing } ]"),
-    ("encrypted", 15, "local", "method: physical, encrypted: true, overlap: queue"),
+    ("orders-tables", 11, "local", "method: logical, tables: [ { db: shop, tables: [orders, order_items] }, { db: billing } ]"),
+    ("encrypted", 12, "local", "method: physical, encrypted: true, overlap: queue"),
     ("snapshots-again", LAST_SLOT_S, "cloud", "method: snapshot, overlap: queue"),
 ];
 
@@ -36,7 +36,7 @@ pub(super) fn text(address: SocketAddr, ledger: &Path, instances: &[SimInstance]
         let disk = if instance.edition == Edition::CloudDisk { "cloud" } else { "local" };
         put(format!("  - {{ id: {}, region: {}, tags: {{ disk: {disk} }} }}", instance.id, instance.region));
     }
-    put("defaults:\n  time_zone: Etc/UTC\n  start_within: 25s\n  complete_within: 15s\n  poll: { initial: 1s, max: 2s }".into());
+    put("defaults:\n  time_zone: Etc/UTC\n  start_within: 28s\n  complete_within: 12s\n  poll: { initial: 1s, max: 2s }".into());
     put("  retry: { after_failed: 1, initial_backoff: 1s, max_backoff: 3s }\njobs:".into());
     for (name, after_s, disk, method) in JOBS {
         let slot = later(begins, Duration::from_secs(after_s));

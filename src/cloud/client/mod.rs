@@ -2,6 +2,7 @@
 //!
 //! Decided here: how bytes travel, and what a failure to travel means. Not here: what a code means ([`super::codes`]), when to call (the loop).
 
+mod echo;
 mod gate;
 mod proxy;
 
@@ -153,8 +154,8 @@ impl<C: Clock> Client<C> {
 
     async fn send(&self, door: &reqwest::Client, outgoing: Outgoing<'_>, keys: &Keys, passed: &AtomicBool) -> Incoming {
         let failed = |error| Incoming { date: None, body: Err(error) };
-        let headers = match headers(&outgoing, keys) {
-            Ok(headers) => headers,
+        let (signature, headers) = match headers(&outgoing, keys) {
+            Ok(headers) => (signature(&headers), headers),
             Err(error) => return failed(error),
         };
         let request = door.post(outgoing.call.access.endpoint.url()).headers(headers).body(outgoing.body);
@@ -177,7 +178,11 @@ impl<C: Clock> Client<C> {
                     let message = "the reply is longer than 8 MiB".into();
                     return Incoming { date, body: Err(CallError { class: Class::Ambiguous, code: "garbage".into(), message }) };
                 }
-                Ok(None) => return Incoming { date, body: Ok(body) },
+                Ok(None) => {
+                    let token = keys.token.as_ref().map_or("", |token| token.expose_secret());
+                    echo::strike_out(&mut body, &[keys.secret_key.expose_secret(), keys.identity(), token, &signature]);
+                    return Incoming { date, body: Ok(body) };
+                }
                 Err(error) => return Incoming { date, body: Err(transport_error(&error, true)) },
             }
         }
@@ -280,6 +285,12 @@ fn value(text: &str) -> Result<HeaderValue, CallError> {
         code: "no_credentials".into(),
         message: "the keys hold characters that no header may have; read them from the console again".into(),
     })
+}
+
+/// The signature that these headers carry.
+fn signature(headers: &HeaderMap) -> String {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    authorization.rsplit_once("Signature=").map_or_else(String::new, |(_, signature)| signature.to_owned())
 }
 
 /// What a failure to travel means: before the first byte nothing was started, after it anything may have been.

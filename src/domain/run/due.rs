@@ -1,6 +1,6 @@
 //! What a due run may do. Every wish, window and limit is honoured here and nowhere else: here no attempt is unresolved.
 
-use super::{Doubt, Look, Outcome, Reading, Run, State, Wish};
+use super::{Doubt, Look, Outcome, Reading, Run, State, Wish, seen::clear_at};
 use crate::domain::{now::Now, policy::Overlap};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
@@ -28,6 +28,31 @@ impl Kept {
             Self::Paused => "paused",
             Self::Suspended => "suspended",
             Self::Blackout => "blackout",
+        }
+    }
+}
+
+/// What kept a run from its first send to the end of its window, where nobody chose to keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The cloud did not accept the account's keys.
+    Account,
+    /// The instance's list could not be read.
+    CannotLook,
+    /// Another run was at work on the instance.
+    InUse,
+    /// More urgent ones took the pace.
+    Pace,
+}
+
+impl Hold {
+    /// The fixed word for `reason`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Account => "account_held",
+            Self::CannotLook => "cannot_look",
+            Self::InUse => "instance_in_use",
+            Self::Pace => "rate_limit",
         }
     }
 }
@@ -156,7 +181,8 @@ impl Run {
     pub fn ask_look(&mut self, reading: &Reading) {
         let Some(proof) = reading.proof else { return };
         let State::Due { due_at } = self.state else { return };
-        let look = Look::first(reading.now.utc);
+        // A list of the proof's own second proves nothing, and is not worth a call.
+        let look = Look::first(reading.now.utc.max(clear_at(proof.date, reading).unwrap_or(reading.now.utc)));
         self.state = State::Uncertain { attempt: 0, doubt: Doubt::Old, clear_after: proof.date, then_due_at: due_at, look };
     }
 

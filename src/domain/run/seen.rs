@@ -1,15 +1,22 @@
 //! What a list of an instance's backups, or the lack of one, does to a run. The one place where absence is proved.
 
-use super::{Closed, Doubt, Look, Note, Outcome, Reading, Run, State, Wish};
+use super::{Closed, Doubt, Look, Note, Outcome, Reading, Run, State, Wish, why};
 use crate::domain::{
     alias::generation_of,
     names::BackupId,
-    now::{elapsed, later},
+    now::{earlier, elapsed, later},
     reply::{Backup, BackupStatus},
     retry::{look_distance, poll_distance},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
+
+/// `reason` of a run that ended while the last lists showed its backup at work.
+pub(super) const STILL_RUNNING: &str = "still_running";
+/// `reason` of a run that ended while no list could be read.
+pub(super) const CANNOT_LOOK: &str = "cannot_look";
+/// `reason` of a run that ended before any list could prove that it made no backup.
+pub(super) const NOT_PROVED: &str = "not_proved";
 
 /// One reading of an instance's list.
 #[derive(Clone, Debug)]
@@ -38,12 +45,16 @@ struct Found<'a> {
     impostors: Vec<BackupId>,
 }
 
+/// When, by our clock, a `Date` is expected to be later than `clear_after`; none beyond the end of time.
+pub(super) fn clear_at(clear_after: DateTime<Utc>, reading: &Reading) -> Option<DateTime<Utc>> {
+    let ahead = reading.proof.map_or(TimeDelta::zero(), |proof| proof.ahead);
+    // A `Date` has whole seconds and has to be later, hence the second more.
+    clear_after.checked_sub_signed(ahead).map(|t| later(t, std::time::Duration::from_secs(1)))
+}
+
 /// Brings a look forward to the moment at which our clock expects the cloud's to have passed `clear_after`.
 pub(super) fn no_later_than_clear(at: DateTime<Utc>, clear_after: DateTime<Utc>, reading: &Reading) -> DateTime<Utc> {
-    // A `Date` has whole seconds and has to be later, hence the second more.
-    let ahead = reading.proof.map_or(TimeDelta::zero(), |proof| proof.ahead);
-    let clear = clear_after.checked_sub_signed(ahead).map_or(at, |t| later(t, std::time::Duration::from_secs(1)));
-    if clear > reading.now.utc { at.min(clear) } else { at }
+    clear_at(clear_after, reading).filter(|clear| *clear > reading.now.utc).map_or(at, |clear| at.min(clear))
 }
 
 impl Run {
@@ -82,12 +93,15 @@ impl Run {
         let over = now.utc >= self.windows.complete_by && reading.proof.is_some();
         match &mut self.state {
             State::Uncertain { look, .. } if over && tried(look) => {
-                let reason = self.last.as_ref().map(|last| last.code.clone());
-                self.close(Outcome::Unknown, reason, now);
+                let code = self.last.as_ref().map(|last| last.code.clone());
+                let reason = code.unwrap_or_else(|| if look.read_at.is_some() { NOT_PROVED } else { CANNOT_LOOK }.into());
+                self.close(Outcome::Unknown, Some(reason), now);
                 true
             }
             State::Running { look, .. } if over && tried(look) => {
-                self.close(Outcome::TimedOut, None, now);
+                let lately = earlier(now.utc, self.terms.poll.max * 2);
+                let reason = if look.read_at.is_some_and(|at| at >= lately) { STILL_RUNNING } else { CANNOT_LOOK };
+                self.close(Outcome::TimedOut, Some(reason.into()), now);
                 true
             }
             State::Closed(Closed { follow, .. }) if reading.proof.is_some() && follow.is_some_and(|follow| now.utc >= follow.until) => {
@@ -108,7 +122,8 @@ impl Run {
         };
         // Further ahead than its own longest distance: the clock went back.
         let stepped = look.at > later(reading.now.utc, self.terms.poll.max);
-        let untried_end = over && !self.is_closed() && look.tried != Some(reading.process);
+        // Tried by a process that is gone; one that nobody has tried yet comes in its time.
+        let untried_end = over && !self.is_closed() && look.tried.is_some_and(|tried| tried != reading.process);
         Some(if stepped || untried_end { reading.now.utc } else { look.at })
     }
 
@@ -228,7 +243,7 @@ impl Run {
             notes.push(Note::Backup { id, generation: self.generation, status, found_by_list: true, duplicate: false, bytes });
             if status == BackupStatus::Success && closed.outcome != Outcome::Succeeded {
                 closed.first_outcome = Some(closed.outcome);
-                closed.why = format!("{}; it turned out good later, as backup {id}", closed.why);
+                closed.why = why::turned_good(&closed.why, id);
                 closed.outcome = Outcome::Succeeded;
                 closed.bytes = bytes;
                 closed.follow = None;

@@ -1,8 +1,8 @@
 //! The sentence that says why a run ended as it did, or where it stands. The first is made once, when it ends; commands, page and messages show
 //! both as they are.
 
-use super::{Doubt, Outcome, Run, State};
-use crate::domain::reply::Class;
+use super::{Doubt, Outcome, Run, State, seen::STILL_RUNNING};
+use crate::domain::{names::BackupId, reply::Class};
 use chrono::{DateTime, Utc};
 
 /// One sentence, without a full stop.
@@ -17,7 +17,10 @@ pub(super) fn sentence(run: &Run, outcome: Outcome, reason: Option<&str>) -> Str
         (Outcome::Skipped, Some("suspended")) => "the policy suspends the job".into(),
         (Outcome::Skipped, Some(_)) => "a blackout lasted until its start window closed".into(),
         (Outcome::Expired, Some("busy")) => format!("busy {}: the instance did something else until the start window closed", times(run.tally.busy)),
-        (Outcome::Expired, _) if run.tally.attempts == 0 => "its turn did not come before the start window closed".into(),
+        (Outcome::Expired, Some("account_held")) => "the cloud did not accept the account's keys until the start window closed".into(),
+        (Outcome::Expired, Some("cannot_look")) => "the instance's backups could not be listed until the start window closed".into(),
+        (Outcome::Expired, Some("instance_in_use")) => "another run was at work on the instance until the start window closed".into(),
+        (Outcome::Expired, _) if run.tally.attempts == 0 => "more urgent runs took the account's pace until the start window closed".into(),
         (Outcome::Expired, _) => format!("not accepted before the start window closed, in {}{}", calls(run.tally.attempts), last(code)),
         (Outcome::Cancelled, Some("removed")) => "the policy has no such job and instance any more".into(),
         (Outcome::Cancelled, _) => "a person cancelled it before it was sent".into(),
@@ -30,11 +33,20 @@ pub(super) fn sentence(run: &Run, outcome: Outcome, reason: Option<&str>) -> Str
             format!("the cloud rejected it with {code}; it is not sent again")
         }
         (Outcome::Failed, code) => format!("all {} of its attempts failed{}", run.tally.sends, last(code)),
-        (Outcome::TimedOut, _) => "the cloud was still at it when the completion window closed; it is watched for 48 h".into(),
-        (Outcome::Unknown, _) => format!("no list told whether the cloud made it{}; look in the console; it is watched for 48 h", last(code)),
+        (Outcome::TimedOut, Some(STILL_RUNNING)) => format!("the cloud was still at it when the completion window closed{WATCHED}"),
+        (Outcome::TimedOut, _) => format!("the cloud accepted it, and no list told how it went before the completion window closed{WATCHED}"),
+        (Outcome::Unknown, _) => format!("no list told whether the cloud made it{}; look in the console{WATCHED}", last(code)),
         (Outcome::Missed, _) => "nobody was there to run it".into(),
         (Outcome::Skipped, None) => "the policy kept it from running".into(),
     }
+}
+
+/// What is added while a run that was given up on is still looked at.
+const WATCHED: &str = "; it is watched for 48 h";
+
+/// The sentence of a run whose backup turned out good after it was given up on.
+pub(super) fn turned_good(why: &str, id: BackupId) -> String {
+    format!("{}; it turned out good later, as backup {id}", why.strip_suffix(WATCHED).unwrap_or(why))
 }
 
 /// Where a run stands, as one sentence without a full stop; of a closed run, why it ended so.

@@ -3,7 +3,7 @@
 use crate::ledger::row::ms;
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which pairs are meant. Several of one kind: any of them; several kinds, or several tag keys: all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,8 +52,8 @@ pub(super) const ITEM: &str = "r.run_id, r.job, r.instance_id, t.instance_name, 
      r.trigger, r.state, r.reason, r.why, r.backup_id, r.bytes, r.alias, r.attempts, r.last_code, r.last_request_id, r.started_at_ms, \
      r.finished_at_ms, r.late, p.hash AS policy";
 
-/// Without the hint SQLite would answer some filters by another index and sort a million rows for the newest fifty.
-const NEWEST_FIRST: &str = "FROM runs r INDEXED BY runs_by_slot CROSS JOIN terms t USING (terms_id) LEFT JOIN policies p USING (policy_id)";
+/// The states that are no good end.
+const NOT_OK: [&str; 7] = ["failed", "timed_out", "unknown", "expired", "missed", "skipped", "cancelled"];
 
 /// The statement, which asks for one row more than the limit, and its values.
 pub(super) fn history(filter: &Filter) -> (String, Vec<Value>) {
@@ -81,10 +81,6 @@ pub(super) fn history(filter: &Filter) -> (String, Vec<Value>) {
             "r.terms_id IN (SELECT terms_id FROM terms s WHERE EXISTS (SELECT 1 FROM json_each(s.tags) j WHERE j.key = {key} AND j.value IN ({values})))"
         ));
     }
-    wanted.any_of("r.state", &filter.states);
-    if filter.not_ok {
-        wanted.conditions.push("r.state IN ('failed', 'timed_out', 'unknown', 'expired', 'missed', 'skipped', 'cancelled')".into());
-    }
     if let Some(since) = filter.since {
         let mark = wanted.mark(ms(since));
         wanted.conditions.push(format!("r.slot_ms >= {mark}"));
@@ -94,8 +90,43 @@ pub(super) fn history(filter: &Filter) -> (String, Vec<Value>) {
         wanted.conditions.push(format!("r.slot_ms < {mark}"));
     }
     let limit = wanted.mark(i64::from(filter.limit.clamp(1, Filter::MOST)) + 1);
-    let conditions = if wanted.conditions.is_empty() { "1".to_owned() } else { wanted.conditions.join(" AND ") };
-    (format!("SELECT {ITEM} {NEWEST_FIRST} WHERE {conditions} ORDER BY r.slot_ms DESC, r.run_id DESC LIMIT {limit}"), wanted.values)
+    let newest_first = format!("ORDER BY slot_ms DESC, run_id DESC LIMIT {limit}");
+    let kept: String = wanted.conditions.iter().map(|condition| format!(" AND {condition}")).collect();
+    let lines = match states(filter) {
+        None => newest("runs_by_slot", "1", &kept),
+        Some(states) if states.is_empty() => newest("runs_by_slot", "0", &kept),
+        Some(states) => states.into_iter().map(|state| in_state(state, &mut wanted, &kept)).collect::<Vec<_>>().join(" UNION ALL "),
+    };
+    (format!("{lines} {newest_first}"), wanted.values)
+}
+
+/// The states that are wanted; none when all are.
+fn states(filter: &Filter) -> Option<BTreeSet<&str>> {
+    let named: BTreeSet<&str> = filter.states.iter().map(String::as_str).collect();
+    match (filter.not_ok, named.is_empty()) {
+        (false, true) => None,
+        (false, false) => Some(named),
+        (true, true) => Some(BTreeSet::from(NOT_OK)),
+        (true, false) => Some(named.into_iter().filter(|state| NOT_OK.contains(state)).collect()),
+    }
+}
+
+/// The rows of one state, through the index that has few others: where none is in it, no million is read. SQLite merges states by their order.
+fn in_state(state: &str, wanted: &mut Wanted, kept: &str) -> String {
+    let (index, part) = match state {
+        "due" => ("runs_due", "r.state = 'due'"),
+        "calling" | "uncertain" | "running" => ("runs_in_flight", "r.state IN ('calling', 'uncertain', 'running')"),
+        _ => ("runs_ended", "r.finished_at_ms IS NOT NULL"),
+    };
+    let state = wanted.mark(state.to_owned());
+    newest(index, &format!("{part} AND r.state = {state}"), kept)
+}
+
+/// Without the hint SQLite would answer some filters by another index, and sort a million rows for the newest fifty.
+fn newest(index: &str, part: &str, kept: &str) -> String {
+    format!(
+        "SELECT {ITEM} FROM runs r INDEXED BY {index} CROSS JOIN terms t USING (terms_id) LEFT JOIN policies p USING (policy_id) WHERE {part}{kept}"
+    )
 }
 
 #[derive(Default)]
@@ -131,21 +162,37 @@ mod tests {
     #[test]
     fn no_filter_sorts_what_an_index_already_has_in_order() {
         let ledger = Ledger::in_memory("plan", DateTime::<Utc>::UNIX_EPOCH).unwrap();
-        let states = vec!["due".to_owned()];
+        let of = |states: &[&str]| Filter { states: states.iter().map(ToString::to_string).collect(), ..Filter::default() };
         let selectors = Selectors { instances: vec!["orders".into()], tags: vec![("env".into(), "prod".into())], ..Selectors::default() };
         let since = Some(DateTime::<Utc>::UNIX_EPOCH);
         let all = [
-            Filter::default(),
-            Filter { states, ..Filter::default() },
-            Filter { states: vec!["succeeded".into()], not_ok: true, ..Filter::default() },
-            Filter { selectors, since, until: since, ..Filter::default() },
+            ("runs_by_slot", Filter::default()),
+            ("runs_by_slot", Filter { selectors: selectors.clone(), since, until: since, ..Filter::default() }),
+            ("runs_ended", of(&["unknown"])),
+            ("runs_ended", Filter { not_ok: true, ..Filter::default() }),
+            ("runs_ended", Filter { selectors, since, until: since, not_ok: true, ..of(&["failed", "failed", "expired"]) }),
         ];
-        for filter in all {
-            let (sql, values) = history(&filter);
-            let mut statement = ledger.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let plan = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
-            let plan = plan.collect::<Result<Vec<_>, _>>().unwrap().join("; ");
-            assert!(plan.contains("r USING INDEX runs_by_slot") && !plan.contains("B-TREE FOR ORDER"), "{plan}");
+        for (index, filter) in all {
+            let plan = plan_of(&ledger, &filter);
+            assert!(plan.contains(&format!("r USING INDEX {index}")) && !plan.contains("B-TREE FOR ORDER"), "{plan}");
         }
+    }
+
+    #[test]
+    fn a_filter_of_states_reads_only_what_is_in_one_of_them() {
+        let ledger = Ledger::in_memory("plan", DateTime::<Utc>::UNIX_EPOCH).unwrap();
+        for state in ["due", "calling", "uncertain", "running", "succeeded", "missed"] {
+            let plan = plan_of(&ledger, &Filter { states: vec![state.to_owned()], ..Filter::default() });
+            assert!(!plan.contains("runs_by_slot"), "{state}: {plan}");
+        }
+        let (sql, _) = history(&Filter { states: vec!["succeeded".into()], not_ok: true, ..Filter::default() });
+        assert!(sql.contains("WHERE 0"), "a good end that is none: {sql}");
+    }
+
+    fn plan_of(ledger: &Ledger, filter: &Filter) -> String {
+        let (sql, values) = history(filter);
+        let mut statement = ledger.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+        plan.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
     }
 }
