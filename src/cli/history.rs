@@ -1,8 +1,10 @@
 //! `history`: the runs of a ledger, newest slot first, as text, JSON or CSV.
 
 use super::{
-    moment::{Looking, Moment},
-    table::{Columns, Mark, cut, local, size, visible},
+    exit::Exit,
+    glance,
+    moment::{Looking, Moment, Shown},
+    table::visible,
 };
 use crate::ledger::{
     self,
@@ -12,7 +14,6 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
     io::{self, Write},
     path::Path,
 };
@@ -20,9 +21,6 @@ use std::{
 /// The states that `--state` takes: all words of DESIGN §4.
 pub const STATES: [&str; 12] =
     ["due", "calling", "uncertain", "running", "succeeded", "failed", "timed_out", "unknown", "expired", "missed", "skipped", "cancelled"];
-
-/// So many lines are read before the columns' widths are set.
-const MEASURED: usize = 500;
 
 /// The options of `history`, beside the global ones and the selectors.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,7 +31,7 @@ pub struct HistoryArgs {
     /// Only runs that ended without a good backup
     #[arg(long)]
     pub not_ok: bool,
-    /// Only slots from this time on: 2h (ago), yesterday, 02:30 (the last one), or RFC 3339
+    /// Only slots from this time on: 2h (ago), yesterday, 2026-11-24, 02:30 (the last one), or RFC 3339
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
     /// Only slots before this time
@@ -48,27 +46,26 @@ impl HistoryArgs {
     /// The filter that they mean together with the selectors. Times are read at `now`, in `zone`.
     ///
     /// # Errors
-    /// A zone that nobody knows.
+    /// No time lies between `--since` and `--until`; or a zone that nobody knows.
     pub fn filter(self, selectors: Selectors, now: DateTime<Utc>, zone: &str) -> anyhow::Result<Filter> {
         let instant = |moment: Option<Moment>| moment.map(|moment| moment.seen(now, Looking::Back, zone)).transpose();
-        Ok(Filter {
-            selectors,
-            states: self.states,
-            not_ok: self.not_ok,
-            since: instant(self.since)?,
-            until: instant(self.until)?,
-            limit: self.limit,
-        })
+        let (since, until) = (instant(self.since)?, instant(self.until)?);
+        if since.zip(until).is_some_and(|(since, until)| until <= since) {
+            return Err(Exit::Usage.because("no time lies between --since and --until; name an earlier --since").into());
+        }
+        Ok(Filter { selectors, states: self.states, not_ok: self.not_ok, since, until, limit: self.limit })
     }
 }
 
 /// How it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Output {
     /// For people, at most 120 columns.
     Text {
         /// Whether bad lines are coloured.
         colour: bool,
+        /// In which zone.
+        shown: Shown,
     },
     /// One object, its runs under `items`.
     Json,
@@ -86,7 +83,7 @@ pub fn run(ledger: &Path, filter: Filter, output: Output, out: &mut dyn Write) -
         writeln!(io::stderr(), "{}: no ledger here yet, so no runs", visible(&ledger.to_string_lossy()))?;
     }
     match output {
-        Output::Text { colour } => text(reader.as_ref(), &filter, colour, out)?,
+        Output::Text { colour, shown } => text(reader.as_ref(), &filter, colour, &shown, out)?,
         Output::Json => json(reader.as_ref(), &filter, out)?,
         Output::Csv => csv(reader.as_ref(), &filter, out)?,
     }
@@ -225,92 +222,11 @@ impl Serialize for Fields<'_> {
     }
 }
 
-const HEAD: [&str; 7] = ["", "RUN", "SLOT", "JOB", "INSTANCE", "STATE", "WHY"];
-const MOST: [usize; 7] = [1, 10, 26, 20, 20, 9, super::table::WIDTH];
-
-fn cells(item: &Item) -> [String; 7] {
-    let shown = |text: &str| visible(text).into_owned();
-    [
-        Mark::of(&item.state).sign.to_owned(),
-        item.run_id.to_string(),
-        shown(&local(&item.slot_local)),
-        shown(&item.job),
-        shown(&item.instance_name),
-        shown(&item.state),
-        shown(&told(item)),
-    ]
-}
-
-/// The sentence, after what people look for first.
-fn told(item: &Item) -> String {
-    let slots = (item.slots > 1).then(|| format!("{} slots", item.slots));
-    let late = item.late.then(|| "late".to_owned());
-    let first = [slots, late, item.bytes.map(size), item.backup_id.map(|id| format!("BackupId {id}"))];
-    let first: Vec<_> = first.into_iter().flatten().collect();
-    if first.is_empty() { item.why.clone() } else { format!("{}: {}", first.join(", "), item.why) }
-}
-
-/// The text form: a page is measured, the rest follows at its widths.
-struct Page<'a> {
-    out: &'a mut dyn Write,
-    colour: bool,
-    waiting: Vec<[String; 7]>,
-    columns: Option<Columns>,
-    shown: usize,
-    states: BTreeMap<String, usize>,
-}
-
-impl Page<'_> {
-    fn take(&mut self, item: &Item) -> io::Result<()> {
-        self.shown += 1;
-        match self.states.get_mut(&item.state) {
-            Some(count) => *count += 1,
-            None => drop(self.states.insert(item.state.clone(), 1)),
-        }
-        let row = cells(item);
-        if let Some(columns) = &self.columns {
-            return line(self.out, columns, self.colour, &row);
-        }
-        self.waiting.push(row);
-        if self.waiting.len() >= MEASURED { self.set() } else { Ok(()) }
-    }
-
-    fn set(&mut self) -> io::Result<()> {
-        let head = HEAD.map(str::to_owned);
-        let rows: Vec<_> = std::iter::once(head).chain(std::mem::take(&mut self.waiting)).collect();
-        let columns = Columns::fitting(&rows, MOST);
-        for row in &rows {
-            line(self.out, &columns, self.colour, row)?;
-        }
-        self.columns = Some(columns);
-        Ok(())
-    }
-
-    fn end(&mut self, more: bool) -> io::Result<()> {
-        if self.columns.is_none() && !self.waiting.is_empty() {
-            self.set()?;
-        }
-        if more {
-            let counts: Vec<_> = self.states.iter().map(|(state, count)| format!("{count} {}", visible(state))).collect();
-            let tail = "; there are more, see --limit";
-            let shown = format!("{} shown: {}", self.shown, counts.join(", "));
-            writeln!(self.out, "{}{tail}", cut(&shown, super::table::WIDTH - tail.len()))?;
-        }
-        Ok(())
-    }
-}
-
-fn line(out: &mut dyn Write, columns: &Columns, colour: bool, row: &[String; 7]) -> io::Result<()> {
-    let mark = Mark::of(row.get(5).map_or("", String::as_str));
-    let colour = colour && row.get(5).is_some_and(|word| word != HEAD[5]);
-    writeln!(out, "{}", mark.paint(&columns.line(row), colour))
-}
-
-fn text(reader: Option<&Reader>, filter: &Filter, colour: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    let mut page = Page { out, colour, waiting: Vec::new(), columns: None, shown: 0, states: BTreeMap::new() };
+fn text(reader: Option<&Reader>, filter: &Filter, colour: bool, shown: &Shown, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut page = glance::Page::new(out, colour, shown);
     let more = each(reader, filter, |item| Ok(page.take(&item)?)).map_err(Failure::plain)?;
-    page.end(more)?;
-    if reader.is_some() && page.shown == 0 {
+    let count = page.end(more)?;
+    if reader.is_some() && count == 0 {
         writeln!(io::stderr(), "no run matches")?;
     }
     Ok(())

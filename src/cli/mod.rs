@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 mod effective;
 pub mod exit;
+mod glance;
 pub mod health;
 pub mod history;
 pub mod keys;
@@ -22,7 +23,7 @@ pub mod table;
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{self, LoadError, Loaded},
+    config::{self, Fault, Level, LoadError, Loaded},
     domain::{
         now::Now,
         schedule::{Schedule, nearest_zone},
@@ -30,6 +31,7 @@ use crate::{
 };
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use exit::{Exit, Refusal};
+use moment::Shown;
 use output::Format;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -58,7 +60,7 @@ pub struct Globals {
     /// How logs are written.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// The time zone of times that are typed or shown; as the machine's unless given.
+    /// The time zone of times that are typed or shown in text; unless given the machine's for typed ones, the job's or UTC for shown ones
     #[arg(long, global = true, value_name = "ZONE", value_parser = known_zone)]
     pub tz: Option<String>,
 }
@@ -115,7 +117,7 @@ impl Command {
             Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-                runtime.block_on(sim::run(args)).map(|()| Exit::Ok)
+                reading::ended(runtime.block_on(sim::run(args, globals.output)))
             }
         }
     }
@@ -161,11 +163,13 @@ impl Cli {
             Err(error) => error,
         };
         if let Some(load) = error.downcast_ref::<LoadError>() {
-            output::tell_faults(load.faults());
-            output::tell(&load.to_string());
+            self.globals.tell_load(load);
+            for advice in error.chain().take_while(|cause| !cause.is::<LoadError>()) {
+                self.globals.tell(Level::Error, &advice.to_string());
+            }
             return exit::of_load(load);
         }
-        output::tell(&format!("{error:#}"));
+        self.globals.tell(Level::Error, &format!("{error:#}"));
         error.downcast_ref::<Refusal>().map_or(Exit::Failed, |refusal| refusal.exit)
     }
 }
@@ -174,17 +178,48 @@ impl Globals {
     /// The policy, for commands that need one. Its warnings go to stderr.
     pub fn policy(&self, now: Now) -> anyhow::Result<Loaded> {
         let loaded = config::load(&self.config, now.utc)?;
-        output::tell_faults(&loaded.warnings);
+        self.tell_faults(&loaded.warnings);
         Ok(loaded)
     }
 
-    /// The policy, for commands that only need to know where things are.
-    pub fn policy_quietly(&self, now: Now) -> anyhow::Result<Loaded> {
-        Ok(config::load(&self.config, now.utc)?)
+    /// Tells a line on stderr, as logs are written.
+    pub fn tell(&self, level: Level, line: &str) {
+        match self.log_format {
+            LogFormat::Text => output::tell(line),
+            LogFormat::Json => output::log(level, line, None),
+        }
     }
 
-    /// The zone of times that are typed or shown.
+    /// Tells faults or warnings on stderr, as logs are written.
+    pub fn tell_faults(&self, faults: &[Fault]) {
+        match self.log_format {
+            LogFormat::Text => output::tell_faults(faults),
+            LogFormat::Json => faults.iter().for_each(|fault| output::log(fault.level, &fault.message, Some(fault))),
+        }
+    }
+
+    /// Tells why there is no policy, each thing once.
+    fn tell_load(&self, error: &LoadError) {
+        match error {
+            LoadError::Faulty { faults, .. } => {
+                self.tell_faults(faults);
+                self.tell(Level::Error, &error.to_string());
+            }
+            LoadError::Missing(fault) | LoadError::Unreadable(fault) if self.log_format == LogFormat::Text => {
+                let hint = fault.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+                output::tell(&format!("{}{hint}", fault.message));
+            }
+            LoadError::Missing(fault) | LoadError::Unreadable(fault) => self.tell_faults(std::slice::from_ref(fault)),
+        }
+    }
+
+    /// The zone of times that are typed.
     pub fn zone(&self) -> String {
         self.tz.clone().unwrap_or_else(config::local_zone)
+    }
+
+    /// How text shows times.
+    pub fn shown(&self) -> anyhow::Result<Shown> {
+        Ok(Shown::of(self.tz.as_deref())?)
     }
 }

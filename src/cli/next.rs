@@ -3,15 +3,18 @@
 use super::{
     Globals,
     exit::Exit,
-    moment::{Looking, Moment},
+    moment::{Looking, Moment, Shown},
     output::{self, Format},
     table::{Columns, visible},
 };
-use crate::domain::{
-    forecast::{Coming, coming},
-    names::JobName,
-    now::Now,
-    policy::{Job, Policy},
+use crate::{
+    config::Level,
+    domain::{
+        forecast::{Coming, coming},
+        names::JobName,
+        now::Now,
+        policy::{Job, Policy},
+    },
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -25,7 +28,7 @@ pub struct Next {
     /// So many slots of each job
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     count: u16,
-    /// Only slots after this time: 2h (from now), tomorrow, 02:30 (the next one), or RFC 3339; now unless given
+    /// Only slots after this time: 2h (from now), tomorrow, 2026-11-24, 02:30 (the next one), or RFC 3339; now unless given
     #[arg(long, value_name = "TIME")]
     from: Option<Moment>,
     /// Only slots up to this time, which is included
@@ -54,7 +57,12 @@ impl Next {
         let after = seen(self.from)?.unwrap_or(now.utc);
         let until = seen(self.until)?.unwrap_or(DateTime::<Utc>::MAX_UTC);
         if until <= after {
-            return Err(Exit::Usage.because("no time lies between --from and --until; name a later --until").into());
+            let reason = match (self.from, self.until) {
+                (_, None) => "no time comes after --from; name an earlier one",
+                (None, _) => "--until is over; name a later one, or an earlier --from",
+                (Some(_), Some(_)) => "no time lies between --from and --until; name a later --until",
+            };
+            return Err(Exit::Usage.because(reason).into());
         }
         let of_jobs = coming(&loaded.policy, &jobs, after, until, self.count.into());
         let mut slots: Vec<_> = jobs.into_iter().zip(of_jobs).flat_map(|(job, slots)| slots.into_iter().map(move |slot| (job, slot))).collect();
@@ -63,9 +71,9 @@ impl Next {
             let items: Vec<Item<'_>> = slots.iter().map(|(job, coming)| Item::of(&job.name, coming)).collect();
             output::print_items(&items)?;
         } else if slots.is_empty() {
-            output::tell("no slot comes in that time");
+            globals.tell(Level::Warning, "no slot comes in that time");
         } else {
-            output::print(&text(&slots))?;
+            output::print(&text(&slots, &globals.shown()?))?;
         }
         Ok(Exit::Ok)
     }
@@ -97,9 +105,9 @@ impl<'a> Item<'a> {
 }
 
 /// A line for each slot, and one below it for each note.
-fn text(slots: &[(&Job, Coming)]) -> String {
+fn text(slots: &[(&Job, Coming)], shown: &Shown) -> String {
     let head = ["SLOT", "UTC", "JOB", "RUNS", "STARTS"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(slots.iter().map(|(job, coming)| cells(job, coming))).collect();
+    let rows: Vec<_> = std::iter::once(head).chain(slots.iter().map(|(job, coming)| cells(job, coming, shown))).collect();
     let columns = Columns::fitting(&rows, [26, 20, 32, 6, 20]);
     let notes = std::iter::once(&[][..]).chain(slots.iter().map(|(_, coming)| coming.notes.as_slice()));
     let mut text = String::new();
@@ -112,14 +120,14 @@ fn text(slots: &[(&Job, Coming)]) -> String {
     text
 }
 
-fn cells(job: &Job, coming: &Coming) -> [String; 5] {
+fn cells(job: &Job, coming: &Coming, shown: &Shown) -> [String; 5] {
     // The time of the day alone: the date stands before it.
-    let clock = |t: DateTime<Utc>| job.schedule.local(t).get(11..19).unwrap_or_default().to_owned();
+    let clock = |t: DateTime<Utc>| shown.local(t, &job.schedule).get(11..19).unwrap_or_default().to_owned();
     let starts = match coming.starts.map(|(first, last)| (clock(first), clock(last))) {
         None => "-".to_owned(),
         Some((first, last)) if first == last => first,
         Some((first, last)) => format!("{first} to {last}"),
     };
     let utc = coming.slot.format("%Y-%m-%d %H:%M:%SZ").to_string();
-    [coming.slot_local.clone(), utc, job.name.to_string(), coming.runs.to_string(), starts]
+    [shown.local(coming.slot, &job.schedule), utc, job.name.to_string(), coming.runs.to_string(), starts]
 }

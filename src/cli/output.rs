@@ -1,7 +1,11 @@
 //! Printing: data on stdout, everything else on stderr. A reader that has gone away is no error.
 
-use crate::config::{self, Fault};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{self, Fault, Level},
+};
 use anyhow::Context;
+use chrono::SecondsFormat;
 use clap::ValueEnum;
 use serde::Serialize;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -37,6 +41,48 @@ pub fn print(data: &str) -> anyhow::Result<()> {
 pub fn print_items<T: Serialize>(items: &[T]) -> anyhow::Result<()> {
     let object = serde_json::to_string(&Items { schema_version: 1, items }).context("the answer cannot be written as JSON")?;
     print(&format!("{object}\n"))
+}
+
+/// One line of the log as JSON, under the keys that `tracing` gives its own.
+#[derive(Serialize)]
+struct Logged<'a> {
+    timestamp: String,
+    level: &'static str,
+    message: &'a str,
+    #[serde(flatten)]
+    fault: Option<Place<'a>>,
+}
+
+/// What a fault says beside its message.
+#[derive(Serialize)]
+struct Place<'a> {
+    code: &'a str,
+    file: &'a str,
+    line: Option<usize>,
+    column: Option<usize>,
+    path: &'a str,
+    hint: Option<&'a str>,
+}
+
+/// Tells a line on stderr, or a fault, as one JSON object.
+pub fn log(level: Level, message: &str, fault: Option<&Fault>) {
+    let level = match level {
+        Level::Error => "ERROR",
+        Level::Warning => "WARN",
+    };
+    let fault = fault.map(|fault| Place {
+        code: fault.code,
+        file: &fault.file,
+        line: fault.line,
+        column: fault.column,
+        path: &fault.path,
+        hint: fault.hint.as_deref(),
+    });
+    let timestamp = SystemClock::new().now().utc.to_rfc3339_opts(SecondsFormat::Micros, true);
+    if let Ok(line) = serde_json::to_string(&Logged { timestamp, level, message, fault }) {
+        // Nobody is left to be told when this cannot be written.
+        drop(writeln!(io::stderr().lock(), "{line}"));
+    }
 }
 
 /// Tells a line on stderr.

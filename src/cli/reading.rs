@@ -7,22 +7,23 @@ use super::{
     output::{self, Format},
     selectors::Selectors,
     show::{self, ShowArgs},
+    table::visible,
 };
 use crate::{
+    config::{self, Level, Machine},
     domain::{names::RunId, now::Now},
     ledger,
 };
-use anyhow::Context;
 use std::{
     io::{self, ErrorKind},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-/// The ledger to read.
+/// The ledger to read: the one that `run` writes with this policy, unless another is named.
 #[derive(Clone, Debug, clap::Args)]
 pub struct LedgerArg {
-    /// The ledger; the policy's unless given
-    #[arg(long, value_name = "PATH", env = "CDB_BACKUPD_LEDGER")]
+    /// The ledger; unless given the policy's, else `$CDB_BACKUPD_LEDGER`, else `$STATE_DIRECTORY/ledger.db`, else the built-in path
+    #[arg(long, value_name = "PATH")]
     pub ledger: Option<PathBuf>,
 }
 
@@ -51,7 +52,7 @@ impl History {
     pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
         let filter = self.args.filter(self.selectors.of_rows(), now.utc, &globals.zone())?;
         let ledger = self.ledger.path(globals, now)?;
-        ended(history::run(&ledger, filter, output_of(globals.output), &mut io::stdout().lock()))
+        ended(history::run(&ledger, filter, output_of(globals)?, &mut io::stdout().lock()))
     }
 }
 
@@ -59,26 +60,35 @@ impl Show {
     /// Prints the run.
     pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
         let ledger = self.ledger.path(globals, now)?;
-        ended(show::run(&ledger, RunId(self.args.run), output_of(globals.output), &mut io::stdout().lock()))
+        ended(show::run(&ledger, RunId(self.args.run), output_of(globals)?, &mut io::stdout().lock()))
     }
 }
 
 impl LedgerArg {
-    /// Where it is; the policy is read only when nothing else says it.
+    /// Where it is. The policy goes before the environment, as in `run`; without a policy the environment is taken at its word, and that is told.
     pub(super) fn path(self, globals: &Globals, now: Now) -> anyhow::Result<PathBuf> {
-        match self.ledger {
-            Some(path) => Ok(path),
-            None => Ok(globals.policy_quietly(now).context("name the ledger with `--ledger PATH` to read it without a policy")?.ledger),
+        if let Some(path) = self.ledger {
+            return Ok(path);
         }
+        let error = match config::load(&globals.config, now.utc) {
+            Ok(loaded) => return Ok(loaded.ledger),
+            Err(error) => error,
+        };
+        let named = config::default_ledger(&Machine::here());
+        if named == Path::new(config::DEFAULT_LEDGER) {
+            return Err(anyhow::Error::new(error).context("name the ledger with `--ledger PATH` to read it without a policy"));
+        }
+        globals.tell(Level::Warning, &format!("{error}; reading the ledger that the environment names, {}", visible(&named.to_string_lossy())));
+        Ok(named)
     }
 }
 
-fn output_of(format: Format) -> Output {
-    match format {
-        Format::Text => Output::Text { colour: output::colored(&io::stdout()) },
+fn output_of(globals: &Globals) -> anyhow::Result<Output> {
+    Ok(match globals.output {
+        Format::Text => Output::Text { colour: output::colored(&io::stdout()), shown: globals.shown()? },
         Format::Json => Output::Json,
         Format::Csv => Output::Csv,
-    }
+    })
 }
 
 /// How a reading command ends: a reader that has gone away is no error, and a ledger's fault has an exit code of its own.

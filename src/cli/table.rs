@@ -28,6 +28,25 @@ pub fn cut(text: &str, width: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
+/// The text in lines of at most `width` columns, broken between words; what goes beyond `most` lines is cut.
+pub fn wrapped(text: &str, width: usize, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    if lines.len() > most {
+        let rest = lines.split_off(most.saturating_sub(1)).join(" ");
+        lines.push(rest);
+    }
+    lines.iter().map(|line| cut(line, width)).collect()
+}
+
 /// Columns of fixed widths. The last takes what is left of [`WIDTH`] and is not padded.
 #[derive(Clone, Debug)]
 pub struct Columns(Vec<usize>);
@@ -42,6 +61,11 @@ impl Columns {
             *last = WIDTH.saturating_sub(before).min(*last);
         }
         Self(widths)
+    }
+
+    /// Whether the last column takes this uncut.
+    pub fn has_room_for(&self, last: &str) -> bool {
+        self.0.last().is_some_and(|room| last.width() <= *room)
     }
 
     /// One line, without its end.
@@ -75,6 +99,11 @@ impl Mark {
         }
     }
 
+    /// Whether all is well.
+    pub fn is_good(self) -> bool {
+        self.sign == " "
+    }
+
     /// The line in its colour, if there is to be one.
     pub fn paint(self, line: &str, colour: bool) -> String {
         if colour && !self.colour.is_empty() { format!("{}{line}\u{1b}[0m", self.colour) } else { line.to_owned() }
@@ -104,8 +133,8 @@ pub fn size(bytes: i64) -> String {
 /// A local slot as people read it: `2026-11-24 02:30+08`; seconds and minutes of the offset only where there are any.
 pub fn local(slot: &str) -> String {
     match (slot.get(..10), slot.get(10..11), slot.get(11..16), slot.get(16..19), slot.get(19..)) {
-        (Some(date), Some("T"), Some(minute), Some(second), Some(zone)) => {
-            let second = if second == ":00" { "" } else { second };
+        (Some(date), Some("T" | " "), Some(minute), Some(second), Some(zone)) => {
+            let (second, zone) = (if second == ":00" { "" } else { second }, zone.trim_start());
             format!("{date} {minute}{second}{}", zone.strip_suffix(":00").unwrap_or(zone))
         }
         _ => slot.to_owned(),
@@ -130,6 +159,13 @@ mod tests {
     }
 
     #[test]
+    fn a_long_text_is_broken_between_words_and_cut_at_its_last_line() {
+        assert_eq!(wrapped("one two three four", 9, 3), ["one two", "three", "four"]);
+        assert_eq!(wrapped("one two three four", 9, 2), ["one two", "three fo…"]);
+        assert_eq!(wrapped("unbreakable", 9, 2), ["unbreaka…"]);
+    }
+
+    #[test]
     fn sizes_have_three_digits() {
         let sizes: Vec<_> = [0, 999, 1000, 1024, 102_400, 5_368_709_120, i64::MAX].map(size).into();
         assert_eq!(sizes, ["0 B", "999 B", "1.0 KiB", "1.0 KiB", "100 KiB", "5.0 GiB", "8192 PiB"]);
@@ -139,6 +175,7 @@ mod tests {
     fn a_local_slot_keeps_its_offset() {
         assert_eq!(local("2026-11-24T02:30:00+08:00"), "2026-11-24 02:30+08");
         assert_eq!(local("2026-11-24T02:30:05+05:45"), "2026-11-24 02:30:05+05:45");
+        assert_eq!(local("2026-11-24 22:18:00 +08:00"), "2026-11-24 22:18+08");
         assert_eq!(local("whatever"), "whatever");
     }
 }

@@ -28,6 +28,7 @@ pub use cadence::Cadence;
 pub use fault::{Fault, Level, MAX_FAULTS};
 pub use length::written as written_length;
 pub use machine::{Machine, local_zone, log_levels, no_color};
+pub use nearest::nearest;
 
 use crate::domain::{
     names::JobName,

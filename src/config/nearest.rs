@@ -1,7 +1,7 @@
 //! The known word that was probably meant.
 
 /// The known word nearest to what was written, unless none is near. Compared by edits, letters swapped counted as one.
-pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written: Vec<char> = written.chars().take(65).flat_map(char::to_lowercase).collect();
     if written.len() > 64 {
         return None;

@@ -193,6 +193,49 @@ impl Fault {
         }
     }
 
+    /// What it does, in a few words; "so long" is its argument.
+    pub fn does(&self) -> &'static str {
+        match self {
+            Self::LostBeforeAct => "the request is lost: nothing acts, nothing answers",
+            Self::LostAfterAct => "it acts, and the reply is lost",
+            Self::ResetMidBody => "it acts, and the connection breaks after half the reply",
+            Self::HttpErrorAfterAct => "it acts, and answers InternalError.HttpError",
+            Self::HttpErrorBeforeAct => "it answers InternalError.HttpError, and does not act",
+            Self::ArrivesLate(_) => "the request lies in the network for so long before the gateway checks it",
+            Self::ActsLate(_) => "it acts only so long after it was taken",
+            Self::Gateway502 => "an HTML page with status 502 answers; nothing acts",
+            Self::Gateway502AfterAct => "it acts, and an HTML page with status 502 answers",
+            Self::Redirect307 => "status 307 to the same place; nothing acts",
+            Self::ThrottleBurst(_) => "others use up the rate for so long: all calls of this action are refused",
+            Self::BusyAfterAct => "it acts, and answers busy, as if the gateway had repeated it inside",
+            Self::Busy(_) => "an automatic backup begins first, and runs for so long",
+            Self::Outage(_) => "no connection is made from … to … after the start",
+            Self::Unreachable => "no connection is made for this call",
+            Self::BackupFails => "the backup ends FAILED",
+            Self::BackupTakes(_) => "the backup runs for so long",
+            Self::ListsLate(_) => "lists show the backup only so long after it acted",
+            Self::NeverListed => "no list ever shows the backup",
+            Self::Deleted(_) => "the backup is deleted so long after it was listed and has ended",
+            Self::SlowReply(_) => "the reply is made in time, and travels for so long",
+            Self::Garbage => "it acts, and the reply is not JSON",
+            Self::UnknownCodeAfterAct => "it acts, and answers InternalError.NewCode",
+            Self::UnknownStatus => "lists give the backup a Status that nobody knows, while it runs",
+            Self::ListThrottled => "this list is refused for the rate",
+            Self::ListTruncated => "the list changes between two of its pages",
+            Self::NoDate => "the reply has no Date that can be read",
+            Self::WrongTypeListed => "lists show the backup with another Type",
+            Self::KeyRevoked(_) => "no key is known from … to … after the start",
+            Self::TokenExpired(_) => "keys read before then are expired from … to … after the start",
+            Self::Skew(_) => "the cloud's clock is so far ahead; behind with a minus",
+            Self::Eof => "a connection that was used before closes without an answer; nothing acts",
+            Self::DuplicateName => "a second backup of the same name stands beside it, FAILED",
+            Self::ListRefused(_) => "lists of this instance are refused for so long, as if it were not there",
+            Self::KillOnRead => "the caller is killed once its request is read; nothing acts",
+            Self::KillAfterAct => "it acts, and the caller is killed before a byte of the reply",
+            Self::KillHalfReply => "it acts, and the caller is killed after half the reply",
+        }
+    }
+
     /// One of each, with an ordinary argument: what `--faults help` lists.
     pub fn all() -> Vec<Self> {
         let s = Duration::from_secs;

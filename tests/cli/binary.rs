@@ -113,6 +113,65 @@ fn a_job_is_printed_after_defaults() {
 }
 
 #[test]
+fn the_daemons_json_log_has_an_object_on_every_line() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let starts = policy(&dir, "version: 1\nledger: /dev/null/ledger.db\ninstances: []\n");
+    let broken = dir.path().join("broken.yaml").to_string_lossy().into_owned();
+    std::fs::write(&broken, "version: 1\nledgre: x\n").expect("a policy is written");
+    let mut codes = Vec::new();
+    for (path, code) in [(starts.as_str(), 74), (&broken, 78), ("/nowhere/policy.yaml", 78)] {
+        let output = run(&["run", "--log-format", "json", "-c", path]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        for line in said.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert!(line["timestamp"].is_string() && line["level"].is_string() && line["message"].is_string(), "{line}");
+            codes.extend(line["code"].as_str().map(|code| (code.to_owned(), line["line"].as_u64(), line["hint"].is_string())));
+        }
+        assert!(said.contains("\"ERROR\""), "{said}");
+    }
+    let codes: Vec<_> = codes.iter().map(|(code, line, hint)| (code.as_str(), *line, *hint)).collect();
+    assert_eq!(codes, [("no-job", None, true), ("unknown-key", Some(2), true), ("file-missing", None, true)]);
+}
+
+#[test]
+fn the_simulators_faults_are_listed_with_what_they_do() {
+    let output = run(&["sim", "--faults", "help"]);
+    let text = stdout(&output);
+    assert!(output.status.success() && text.contains("lost_after_act") && text.contains("it acts, and the reply is lost"), "{text}");
+    let json = run(&["sim", "--faults", "help", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert!(json["items"].as_array().is_some_and(|items| items.len() > 30 && items[0]["does"].is_string()), "{json}");
+}
+
+/// The simulator and the first line that it says, after which nobody reads on.
+fn said_first(args: &[&str]) -> (String, Output) {
+    let mut command = Command::new("timeout");
+    command.arg("30").arg(env!("CARGO_BIN_EXE_cdb-backupd")).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let mut first = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    std::io::BufRead::read_line(&mut out, &mut first).expect("a line");
+    drop(out);
+    (first, child.wait_with_output().expect("it ends"))
+}
+
+#[test]
+fn the_simulator_says_what_to_set_and_ends_quietly_with_its_reader() {
+    for args in [&["sim"][..], &["sim", "-o", "json"]] {
+        let (first, output) = said_first(args);
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "124 is the time's end");
+        if args.len() == 1 {
+            assert!(first.starts_with("listening on http://127.0.0.1:"), "{first}");
+            continue;
+        }
+        let json: serde_json::Value = serde_json::from_str(&first).expect("JSON");
+        assert!(json["endpoint"].as_str().is_some_and(|endpoint| endpoint.starts_with("http://127.0.0.1:")), "{json}");
+        assert_eq!((&json["schema_version"], json["instances"].as_array().map(Vec::len)), (&1.into(), Some(10)));
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut child = cdb_backupd(&["check", "-c", &example()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     drop(child.stdout.take());

@@ -82,6 +82,14 @@ fn people_read_a_line_for_each_slot_and_its_notes_below_it() {
 }
 
 #[test]
+fn a_zone_that_is_asked_for_is_the_zone_of_slots_and_starts() {
+    let output = next(&["--from", "2026-11-24T00:00:00Z", "--count", "1", "--tz", "Asia/Tokyo"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("2026-11-24 10:30:00 +09:00  2026-11-24 01:30:00Z  nightly  2     10:30:00"), "{text}");
+    assert!(text.contains("2026-11-24 13:00:00 +09:00  2026-11-24 04:00:00Z  noon     1     13:00:00"), "{text}");
+}
+
+#[test]
 fn warnings_of_the_policy_go_to_stderr_and_change_nothing() {
     let output = next(&["noon", "--from", "2027-03-28T00:00:00Z"]);
     assert_eq!(output.status.code(), Some(0));
@@ -95,4 +103,8 @@ fn what_cannot_be_answered_ends_with_2() {
     for args in [&["nobody"][..], &["--count", "0"], &["--count", "1001"], &["--from", "soon"], &["-o", "csv"], &until_before_from] {
         assert_eq!(next(args).status.code(), Some(2), "{args:?}");
     }
+    let said = |args: &[&str]| String::from_utf8_lossy(&next(args).stderr).into_owned();
+    let beyond = said(&["--from", "1000000y"]);
+    assert!(beyond.contains("no time comes after --from") && !beyond.contains("--until"), "{beyond}");
+    assert!(said(&["--until", "2026-11-01"]).contains("--until is over"));
 }

@@ -3,6 +3,7 @@
 use cdb_backupd::{
     cli::{
         history::{self, Output},
+        moment::Shown,
         show,
     },
     domain::names::RunId,
@@ -64,7 +65,12 @@ impl Books {
     }
 }
 
-pub(crate) const TEXT: Output = Output::Text { colour: false };
+pub(crate) const TEXT: Output = Output::Text { colour: false, shown: Shown::AS_THEY_ARE };
+
+/// Text in a zone of its own.
+pub(crate) fn text_in(zone: &str) -> Output {
+    Output::Text { colour: false, shown: Shown::of(Some(zone)).unwrap() }
+}
 
 pub(crate) fn history_of(path: &Path, filter: Filter, output: Output) -> anyhow::Result<String> {
     let mut out = Vec::new();
@@ -95,7 +101,7 @@ pub(crate) fn put(conn: &Connection, hour: i64, columns: &[(&'static str, Value)
         ("instance_id", "cdb-c1nl9rpv".to_owned().into()),
         ("slot_ms", slot_ms.into()),
         ("trigger", "schedule".to_owned().into()),
-        ("slot_local", local.to_rfc3339().into()),
+        ("slot_local", local.format("%Y-%m-%d %H:%M:%S %:z").to_string().into()),
         ("slot_last_ms", slot_ms.into()),
         ("slots", 1.into()),
         ("terms_id", 1.into()),

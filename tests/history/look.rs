@@ -1,7 +1,10 @@
 //! How the history looks.
 
-use crate::books::{Books, TEXT, ended, put};
-use cdb_backupd::{cli::history::Output, ledger::report::Filter};
+use crate::books::{Books, TEXT, ended, put, text_in};
+use cdb_backupd::{
+    cli::{history::Output, moment::Shown},
+    ledger::report::Filter,
+};
 use rusqlite::types::Value;
 
 #[test]
@@ -54,6 +57,33 @@ fn no_line_is_wider_than_120_columns() {
 }
 
 #[test]
+fn the_longest_names_leave_room_for_every_bad_runs_reason() {
+    let books = Books::empty();
+    let names = |run: i64| {
+        let (job, account) = (Value::Text("j".repeat(32)), Value::Text("main".into()));
+        vec![("job", job), ("account", account), ("terms_id", 3.into()), ("run_id", (9_000_000_000 + run).into())]
+    };
+    let terms = "INSERT INTO terms SELECT 3, 'c', 'a-name-of-20-letters', tags, account, endpoint, credentials, region, method, tables, encrypted,
+        absence_window_ms, after_failed, max_attempts, initial_backoff_ms, max_backoff_ms, poll_initial_ms, poll_max_ms, overlap FROM terms WHERE terms_id = 1";
+    books.conn().execute_batch(terms).unwrap();
+    let why = "the cloud rejected it with InvalidParameterValue.InvalidParameterValueError; it is not sent again";
+    put(books.conn(), 0, &[ended("failed", Some("InvalidParameterValue.InvalidParameterValueError"), why), names(0)].concat());
+    put(books.conn(), 1, &[ended("expired", Some("busy"), "busy 14 times: the instance did something else"), names(1)].concat());
+    let good = [("backup_id", 4_294_967_301_i64.into()), ("bytes", 5_368_709_120_i64.into())];
+    put(books.conn(), 2, &[ended("succeeded", None, "the backup is good"), good.to_vec(), names(2)].concat());
+    let text = books.history(Filter::default(), TEXT);
+    assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    assert!(text.contains(why) && text.contains("2026-11-24 02:30+08"), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_zone_that_is_asked_for_is_the_zone_of_every_slot() {
+    let text = Books::full().history(Filter { limit: 1, ..Filter::default() }, text_in("America/New_York"));
+    assert!(text.contains("2026-11-24 03:30-05") && !text.contains("+08"), "{text}");
+}
+
+#[test]
 fn text_of_the_cloud_never_drives_the_terminal() {
     let books = Books::empty();
     put(books.conn(), 0, &ended("failed", None, "\u{1b}]0;owned\u{7}\r\nok"));
@@ -65,7 +95,7 @@ fn text_of_the_cloud_never_drives_the_terminal() {
 #[test]
 fn only_bad_and_open_runs_are_coloured_and_only_when_asked() {
     let books = Books::full();
-    let colour = books.history(Filter::default(), Output::Text { colour: true });
+    let colour = books.history(Filter::default(), Output::Text { colour: true, shown: Shown::AS_THEY_ARE });
     let painted = |word: &str| colour.lines().find(|line| line.contains(word)).unwrap().starts_with('\u{1b}');
     assert!(painted("expired") && painted("uncertain") && !painted("RUN") && !painted("succeeded"));
     assert!(!books.history(Filter::default(), TEXT).contains('\u{1b}'));

@@ -7,3 +7,4 @@ mod look;
 mod open;
 mod select;
 mod show;
+mod which;

@@ -12,6 +12,7 @@ use super::{
     Globals,
     exit::Exit,
     history::{self, Output},
+    moment::Shown,
     output,
     run::random_number,
 };
@@ -131,7 +132,7 @@ impl Demo {
         };
         output::print(&format!("\nAfter {:.0} s, as `cdb-backupd history --ledger {}` tells it:\n\n", lasted.as_secs_f64(), ledger.display()))?;
         let filter = Filter { limit: 1_000, ..Filter::default() };
-        history::run(&ledger, filter, Output::Text { colour: output::colored(&io::stdout()) }, &mut io::stdout().lock())?;
+        history::run(&ledger, filter, Output::Text { colour: output::colored(&io::stdout()), shown: Shown::AS_THEY_ARE }, &mut io::stdout().lock())?;
         let audit = audit::Audit::of(&cloud.audit(), &ledger, policy::slots(&text, begins)?)?;
         output::print(&audit.report(killed, ended_well, &folder))?;
         Ok(if audit.verdict() == Verdict::Holds && ended_well { Exit::Ok } else { Exit::NotAllGood })

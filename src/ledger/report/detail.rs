@@ -59,7 +59,7 @@ pub struct BackupLine {
     pub status: String,
     /// Whether another backup of the run is known that did not fail.
     pub duplicate: bool,
-    /// Its size.
+    /// Its size; none while it is unknown.
     pub bytes: Option<i64>,
     /// When it was first seen.
     pub first_seen: DateTime<Utc>,
@@ -98,13 +98,16 @@ impl Reader {
     fn backups(&self, id: RunId) -> Result<Vec<BackupLine>, Error> {
         let mut statement = self.conn.prepare("SELECT * FROM backups WHERE run_id = ?1 ORDER BY generation, first_seen_ms, backup_id")?;
         let lines = statement.query_map([id.0], |found| {
+            let status: String = found.get("status")?;
+            // The cloud lists what has not ended well with the size 0.
+            let bytes = found.get::<_, Option<i64>>("bytes")?.filter(|bytes| *bytes > 0 || status == "success");
             Ok(BackupLine {
                 backup_id: found.get("backup_id")?,
                 generation: found.get("generation")?,
                 found_by: found.get("found_by")?,
-                status: found.get("status")?,
+                status,
                 duplicate: found.get("duplicate")?,
-                bytes: found.get("bytes")?,
+                bytes,
                 first_seen: instant(found.get("first_seen_ms")?),
             })
         })?;
