@@ -5,6 +5,7 @@ use super::{
     effective::Effective,
     exit::{Exit, of_load},
     keys,
+    moment::Shown,
     output::{self, Format},
 };
 use crate::{
@@ -43,12 +44,12 @@ impl Check {
             }
         };
         if let Some(name) = &self.effective {
-            output::tell_faults(&loaded.warnings);
+            globals.tell_faults(&loaded.warnings);
             effective(&loaded, name.as_deref(), json)?;
         } else if json {
             print_told(&loaded.warnings, loaded.beyond)?;
         } else {
-            let understood = understood(&loaded, &globals.config.display().to_string(), now);
+            let understood = understood(&loaded, &globals.config.display().to_string(), &globals.shown()?, now);
             let more = if loaded.beyond > 0 { format!("and {} more\n\n", counted(loaded.beyond, "warning")) } else { String::new() };
             output::print(&format!("{}{more}{understood}", drawn(&loaded.warnings)))?;
         }
@@ -96,7 +97,7 @@ fn counted(n: usize, what: &str) -> String {
 }
 
 /// What the policy means, for the eye.
-fn understood(loaded: &Loaded, file: &str, now: Now) -> String {
+fn understood(loaded: &Loaded, file: &str, shown: &Shown, now: Now) -> String {
     let policy = &loaded.policy;
     let cadences: Vec<Cadence> = policy.jobs.iter().map(|j| Cadence::of(j, &policy.blackouts, now.utc)).collect();
     let runs = |job: &Job, slots: f64| if job.suspend { 0.0 } else { slots * number(job.instances.len()) };
@@ -119,7 +120,7 @@ fn understood(loaded: &Loaded, file: &str, now: Now) -> String {
         let mut table = table(&["job", "method", "instances", "next slot", "calls a day", "backups a year"], &[2, 4, 5]);
         for (job, cadence) in policy.jobs.iter().zip(&cadences) {
             let skipped = if cadence.next_is_skipped_until.is_some() { ", skipped: blackout" } else { "" };
-            let next = cadence.next.map(|slot| format!("{} {}{skipped}", job.schedule.local(slot), job.schedule.zone()));
+            let next = cadence.next.map(|slot| format!("{} {}{skipped}", shown.local(slot, &job.schedule), shown.zone(&job.schedule)));
             let next = next.unwrap_or("none in nine years".to_owned());
             table.add_row(vec![
                 job.name.to_string(),

@@ -15,6 +15,7 @@ use super::{
     moment::Shown,
     output,
     run::random_number,
+    sim::FaultsArg,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -69,7 +70,7 @@ pub struct Demo {
     instances: u16,
     /// What goes wrong, in the words of `cdb-backupd sim --faults help`
     #[arg(long, value_name = "FAULTS", default_value = FAULTS, hide_default_value = true)]
-    faults: Faults,
+    faults: FaultsArg,
     /// Kill the daemon with SIGKILL several times in mid-work
     #[arg(long)]
     crash: bool,
@@ -99,17 +100,18 @@ struct Daemon {
 
 impl Demo {
     /// Runs the demo; ends well only if the audit holds.
-    pub fn run(self, _globals: &Globals) -> anyhow::Result<Exit> {
+    pub fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
+        let Some(faults) = self.faults.clone().or_help(globals.output)? else { return Ok(Exit::Ok) };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
-        let exit = runtime.block_on(self.play());
+        let exit = runtime.block_on(self.play(faults));
         runtime.shutdown_background();
         exit
     }
 
-    async fn play(self) -> anyhow::Result<Exit> {
+    async fn play(self, faults: Faults) -> anyhow::Result<Exit> {
         let clock = SystemClock::new();
         let account = SimAccount::example();
-        let cloud = Cloud::new(self.settings(), clock);
+        let cloud = Cloud::new(self.settings(faults), clock);
         let door = HttpDoor::open(cloud.clone(), "127.0.0.1:0".parse()?).await.context("open the simulated cloud")?;
         let folder = std::env::temp_dir().join(format!("cdb-backupd-demo-{:015x}", random_number()));
         DirBuilder::new().mode(0o700).create(&folder).with_context(|| format!("make {}", folder.display()))?;
@@ -138,7 +140,7 @@ impl Demo {
         Ok(if audit.verdict() == Verdict::Holds && ended_well { Exit::Ok } else { Exit::NotAllGood })
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self, faults: Faults) -> Settings {
         let instance = |n: u16| {
             let mut instance = SimInstance::plain(&format!("cdb-sim{n:05}"));
             instance.region = if n.is_multiple_of(2) { "ap-shanghai" } else { "ap-guangzhou" }.into();
@@ -146,7 +148,7 @@ impl Demo {
             instance
         };
         let mut settings = Settings::quiet(self.seed, (1..=self.instances).map(instance).collect());
-        settings.faults = self.faults.clone();
+        settings.faults = faults;
         settings.durations = Duration::from_millis(1_500)..=Duration::from_secs(4);
         settings.list_lag = Duration::ZERO..=Duration::from_millis(900);
         settings
