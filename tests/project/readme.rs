@@ -9,7 +9,8 @@ use clap::{Command, CommandFactory};
 use std::collections::BTreeSet;
 
 /// Options in the README that belong to other programs.
-const FOREIGN: &[&str] = &["--release", "--system", "--home-dir", "--shell", "--now", "--tag", "--detach", "--name", "--env-file", "--volume"];
+const FOREIGN: &[&str] =
+    &["--release", "--full", "--system", "--home-dir", "--shell", "--now", "--tag", "--detach", "--name", "--env-file", "--volume"];
 const FIRST: [&str; 2] = ["cargo run --release -- demo", "cargo test"];
 
 /// The words between backticks, code blocks left out.
