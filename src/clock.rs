@@ -33,6 +33,8 @@ pub struct Wake {
     pub utc: Option<DateTime<Utc>>,
     /// By monotonic time.
     pub mono: Option<Duration>,
+    /// Whether the mark of wall time is a slot's own instant: the one moment that is worth being met exactly.
+    pub exact: bool,
 }
 
 impl Wake {
@@ -74,4 +76,18 @@ impl Clock for SystemClock {
     async fn sleep(&self, d: Duration) {
         tokio::time::sleep(d).await;
     }
+
+    /// To the microsecond where a slot comes: the last ticks are waited out awake.
+    async fn sleep_until(&self, wake: Wake) {
+        while let Some(rest) = wake.rest(self.now()) {
+            match rest.checked_sub(TICKS).filter(|rest| !rest.is_zero()) {
+                Some(rest) => self.sleep(rest.min(SLICE)).await,
+                None if wake.exact => tokio::task::yield_now().await,
+                None => self.sleep(rest).await,
+            }
+        }
+    }
 }
+
+/// tokio's timer rounds up to whole milliseconds, and so does the system call below it (`benches/limits/lateness.rs`).
+const TICKS: Duration = Duration::from_millis(2);

@@ -75,8 +75,10 @@ async fn runs(folder: &Path, sim: &Sim) -> anyhow::Result<Spent> {
     let loaded = config::check_text("policy.yaml", &text, &Machine::pictured(&[], &[], ""), now.utc)?;
     let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
     let account = SimAccount::example();
-    let keys = KeyRing::new(Arc::new(move |name| {
-        Some(if name.ends_with("_ID") { account.secret_id.clone() } else { account.secret_key.clone() }).filter(|_| !name.ends_with("TOKEN"))
+    let keys = KeyRing::new(Arc::new(move |name| match name {
+        "TENCENTCLOUD_SECRET_ID" => Some(account.secret_id.clone()),
+        "TENCENTCLOUD_SECRET_KEY" => Some(account.secret_key.clone()),
+        _ => None,
     }));
     let file = folder.join("ledger.db");
     let ledger = Ledger::open(&file, "run", now.utc)?.ledger;

@@ -187,7 +187,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let view = self.ledger.view(&self.held.accounts, &reading)?;
         let plan = plan::plan(&self.loaded.policy, view, &self.held, &kept, &reading);
         let moved = self.record(&plan)?;
-        let mut wake = Wake { utc: plan.wake_at, mono: None };
+        let mut wake = Wake { utc: plan.wake_at, mono: None, exact: plan.wake_at.is_some() && plan.wake_at == plan.next_slot };
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);

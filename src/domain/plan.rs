@@ -30,7 +30,9 @@ pub struct View {
     pub in_use: BTreeSet<InstanceId>,
     /// How many runs of each account are in flight; told where a run of the queue may start.
     pub in_flight: BTreeMap<AccountName, u32>,
-    /// The soonest moment at which anything else comes due.
+    /// The next slot of any cursor.
+    pub next_slot: Option<DateTime<Utc>>,
+    /// The soonest moment at which anything comes due, slots too.
     pub soonest: Option<DateTime<Utc>>,
 }
 
@@ -69,6 +71,8 @@ pub struct Plan {
     pub lists: Vec<ListStep>,
     /// Nothing changes by itself before this.
     pub wake_at: Option<DateTime<Utc>>,
+    /// The next slot.
+    pub next_slot: Option<DateTime<Utc>>,
 }
 
 /// The rows of one cursor. Rows and cursor are moved in one transaction.
@@ -116,7 +120,7 @@ fn freed_at(policy: &Policy, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 /// Plans one pass.
 pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, Kept>, reading: &Reading) -> Plan {
     let freed_at = if kept.is_empty() { None } else { freed_at(policy, reading.now.utc) };
-    let mut plan = Plan { wake_at: [view.soonest, freed_at].into_iter().flatten().min(), ..Plan::default() };
+    let mut plan = Plan { wake_at: [view.soonest, freed_at].into_iter().flatten().min(), next_slot: view.next_slot, ..Plan::default() };
     if reading.proof.is_some() && !view.cursors.is_empty() {
         plan.admit = admit(policy, &view.cursors, reading);
     }

@@ -50,7 +50,8 @@ impl Ledger {
         let now = reading.now.utc;
         self.ripen(now)?;
         let mut view = View { cursors: if reading.proof.is_some() { self.cursors(now)? } else { Vec::new() }, ..View::default() };
-        view.soonest = self.soonest_anywhere(now)?;
+        view.next_slot = self.soonest("SELECT min(next_slot_ms) FROM cursors WHERE next_slot_ms > ?1", now)?;
+        view.soonest = earliest(view.next_slot, self.soonest("SELECT min(due_at_ms) FROM runs WHERE state = 'due' AND due_at_ms > ?1", now)?);
         let accounts: Vec<String> = self.accounts.iter().cloned().collect();
         for account in accounts {
             view.soonest = earliest(view.soonest, self.soonest_of(&account, now)?);
@@ -148,13 +149,9 @@ impl Ledger {
         Ok(at.map(instant))
     }
 
-    fn soonest_anywhere(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
-        let ask = |sql: &str| -> Result<Option<DateTime<Utc>>, Error> {
-            let at: Option<i64> = self.conn.prepare_cached(sql)?.query_row([ms(now)], |row| row.get(0))?;
-            Ok(at.map(instant))
-        };
-        let ripe = ask("SELECT min(due_at_ms) FROM runs WHERE state = 'due' AND due_at_ms > ?1")?;
-        Ok(earliest(ripe, ask("SELECT min(next_slot_ms) FROM cursors WHERE next_slot_ms > ?1")?))
+    fn soonest(&self, sql: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
+        let at: Option<i64> = self.conn.prepare_cached(sql)?.query_row([ms(now)], |row| row.get(0))?;
+        Ok(at.map(instant))
     }
 }
 

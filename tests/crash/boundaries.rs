@@ -17,7 +17,7 @@ use std::{
 use tokio::task::JoinSet;
 
 /// Nights at the same time; each waits most of its time.
-const AT_ONCE: u32 = 24;
+const AT_ONCE: u32 = 40;
 /// No night has so many commits.
 const MOST: u32 = 300;
 /// A night has at least so many: one in force, one admitted, and two for each of five creates.
