@@ -36,14 +36,22 @@ impl Ledger {
     pub fn view(&mut self, held: &BTreeSet<AccountName>, reading: &Reading) -> Result<View, Error> {
         self.conn.prepare_cached("BEGIN")?.execute([])?;
         let touched = self.touched.clone();
-        let view = self.due(held, reading);
-        if view.is_err() {
-            // The heads are rolled back with it: they are made anew next time.
-            self.ripe_until = None;
-            self.touched = touched;
+        match self.due(held, reading) {
+            Ok(view) => {
+                self.conn.prepare_cached("COMMIT")?.execute([])?;
+                Ok(view)
+            }
+            Err(error) => {
+                // The heads are rolled back with it: they are made anew next time.
+                self.ripe_until = None;
+                self.touched = touched;
+                // A full disk has ended the transaction by itself, and is what is to be told.
+                if !self.conn.is_autocommit() {
+                    self.conn.prepare_cached("ROLLBACK")?.execute([])?;
+                }
+                Err(error)
+            }
         }
-        self.conn.prepare_cached(if view.is_ok() { "COMMIT" } else { "ROLLBACK" })?.execute([])?;
-        view
     }
 
     fn due(&mut self, held: &BTreeSet<AccountName>, reading: &Reading) -> Result<View, Error> {
