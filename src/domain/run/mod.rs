@@ -5,6 +5,7 @@
 //! Not decided here: who is next (`plan`), when a call may leave (`pace`), how a row is spelled (`ledger`).
 
 pub mod due;
+mod reading;
 pub mod seen;
 pub mod sent;
 pub mod why;
@@ -15,7 +16,8 @@ use super::{
     reply::{BackupStatus, Class},
     terms::Terms,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+pub use reading::{Proof, Reading, Restored};
 use std::{sync::Arc, time::Duration};
 
 /// What makes a run this run and no other; its alias is made from it.
@@ -292,52 +294,6 @@ pub struct Run {
     pub last: Option<LastFailure>,
     /// Where it stands.
     pub state: State,
-}
-
-/// What the process knows of the cloud's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proof {
-    /// The `Date` that proved our clock.
-    pub date: DateTime<Utc>,
-    /// When this process started, by the proved clock.
-    pub started: DateTime<Utc>,
-    /// The cloud's clock less ours, at the last reply that had a `Date`; never more than it really is.
-    pub ahead: TimeDelta,
-}
-
-/// Whether the ledger was put back from a copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restored {
-    /// It never was.
-    Never,
-    /// It was, and the clock's proof has not dated the mark yet.
-    Undated,
-    /// It was; no list proves absence before this time of the cloud's clock.
-    Until(DateTime<Utc>),
-}
-
-/// Everything that a decision about a run may depend on beside the run.
-#[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    /// The one reading of the clocks for the whole decision.
-    pub now: Now,
-    /// A number drawn at random when the process started.
-    pub process: i64,
-    /// Absent while the clock is unproved.
-    pub proof: Option<Proof>,
-    /// Whether the ledger was put back.
-    pub restored: Restored,
-}
-
-impl Reading {
-    /// Whether a list of this `Date` may prove that something is not there.
-    pub fn proves_absence(&self, date: DateTime<Utc>) -> bool {
-        match self.restored {
-            Restored::Never => true,
-            Restored::Undated => false,
-            Restored::Until(until) => date > until,
-        }
-    }
 }
 
 /// What a transition has to tell beside the run's new state.
