@@ -22,8 +22,15 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [word, nth, policy] if word.starts_with("--live-until-") => ended(Cut::read(word, nth).map(|cut| life::live(Path::new(policy), cut))),
         ["--kills", kills] => ended(kills.parse().ok().map(|kills| in_real_time(kills::campaign(kills)))),
-        _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+        _ => tests(Arguments::from_args()),
     }
+}
+
+/// All at once, unless told otherwise: their nights wait most of the time.
+fn tests(mut arguments: Arguments) -> ExitCode {
+    let trials = trials();
+    arguments.test_threads.get_or_insert(trials.len());
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trials() -> Vec<Trial> {
