@@ -13,6 +13,7 @@ mod lateness;
 mod machine;
 mod pass;
 mod policy;
+mod replay;
 mod sim;
 mod whole_run;
 

@@ -92,8 +92,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             super::log::state(&begun.run, Some(begun.attempt));
             self.send(begun, reading.now);
         }
-        // The permits after these are free soon; the next pass asks for them.
-        wake.sooner(reading.now.mono + Duration::from_millis(1));
+        // Whoever was refused a permit comes back when it is free; else all that was shown is begun, and there may be more.
+        if full.is_empty() {
+            wake.sooner(reading.now.mono + Duration::from_millis(1));
+        }
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::{
     cloud::CdbApi,
     domain::{
         names::InstanceId,
-        now::Now,
+        now::{Now, later},
         plan::{self, Held, Plan},
         policy::Policy,
         proof::ClockProof,
@@ -39,6 +39,8 @@ use tokio::{sync::Notify, task::JoinSet};
 pub const GRACE: Duration = Duration::from_secs(8);
 /// How often the pulse is written when nothing else is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// So close to a slot the ledger's log is left alone.
+const NEAR: Duration = Duration::from_millis(100);
 /// How often an unwritable ledger is tried again.
 const RETRY_LEDGER: Duration = Duration::from_secs(1);
 
@@ -196,6 +198,9 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
         } else {
+            if plan.next_slot.is_none_or(|slot| slot > later(now.utc, NEAR)) && self.ledger.fold()? {
+                self.beat_at = None;
+            }
             self.beat(now)?;
             self.do_chores(&reading, &mut wake)?;
         }

@@ -117,8 +117,12 @@ pub struct Ledger {
     touched: BTreeSet<InstanceId>,
     accounts: BTreeSet<String>,
     ripe_until: Option<i64>,
+    unfolded: u32,
 }
 
+/// So many commits of a run, at about ten pages each, lie in the log before it is folded into the file: the rows of the next slot and its intent still
+/// fit beside them below `wal_autocheckpoint`.
+const FOLDED_AT: u32 = 3;
 /// So many terms are kept in memory; beyond it they are read again.
 const TERMS_KEPT: usize = 20_000;
 
@@ -149,6 +153,17 @@ impl Ledger {
             (Some(path), Some(file)) if open::identity(path) != Some(file) => Err(Error::Replaced(path.clone())),
             _ => Ok(()),
         }
+    }
+
+    /// Folds the log into the file when enough has gathered, and says whether it did. SQLite would do it between an intent and its call; and it
+    /// syncs the head of the new log by itself with the first commit after it, so that one had better be the pulse than a slot.
+    pub fn fold(&mut self) -> Result<bool, Error> {
+        if self.unfolded < FOLDED_AT {
+            return Ok(false);
+        }
+        self.conn.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))?;
+        self.unfolded = 0;
+        Ok(true)
     }
 
     fn select(&mut self, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Run>, Error> {

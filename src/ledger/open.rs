@@ -80,7 +80,7 @@ impl Ledger {
         let accounts = statement.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
         drop(statement);
         conn.set_prepared_statement_cache_capacity(64);
-        Ok(Self { conn, path, file, lock, id, restored, terms: HashMap::new(), touched: BTreeSet::new(), accounts, ripe_until: None })
+        Ok(Self { conn, path, file, lock, id, restored, terms: HashMap::new(), touched: BTreeSet::new(), accounts, ripe_until: None, unfolded: 0 })
     }
 }
 

@@ -85,6 +85,7 @@ impl Ledger {
             save(&tx, run)?;
         }
         tx.commit()?;
+        self.unfolded += 1;
         self.touched.extend(admit.iter().map(|admission| admission.instance.clone()));
         self.touched.extend(moved.iter().map(|run| run.key.instance.clone()));
         Ok(fresh)
@@ -106,6 +107,7 @@ impl Ledger {
             begun.push(Begun { run, attempt, signed_at });
         }
         tx.commit()?;
+        self.unfolded += 1;
         self.touched.extend(begun.iter().map(|begun| begun.run.key.instance.clone()));
         if let Some(newest) = begun.iter().map(|begun| begun.attempt).max() {
             self.lock.write(&Mark { ledger_id: self.id.clone(), attempt: newest })?;
@@ -129,6 +131,7 @@ impl Ledger {
             }
         }
         tx.commit()?;
+        self.unfolded += 1;
         self.touched.extend(answers.iter().map(|answered| answered.run.key.instance.clone()));
         Ok(())
     }
