@@ -147,3 +147,13 @@ async fn twelve_creates_at_once_are_never_six_in_a_second() {
     assert!(audit.peak_creates() <= 5, "{}", audit.peak_creates());
     assert_eq!(audit.creates_refused_by_rate(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_leaves_400_s_after_its_intent_is_refused_for_its_stamp() {
+    let here = here("").await;
+    let mut create = here.create();
+    create.call.signed_at -= 400;
+    let error = here.client.create_backup(create).await.answer.unwrap_err();
+    assert_eq!(error.code, "AuthFailure.SignatureExpire");
+    assert!(here.cloud.audit().backups.is_empty());
+}

@@ -6,7 +6,6 @@ mod codes;
 mod credentials;
 mod door;
 mod signing;
-mod stamps;
 mod transport;
 mod vectors;
 mod wire;
