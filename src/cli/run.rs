@@ -15,7 +15,7 @@ use crate::{
     config,
     daemon::{self, Ended, Loaded, Outside},
     domain::policy::Policy,
-    ledger::Ledger,
+    ledger::{self, Ledger, Opened},
     telemetry,
 };
 use anyhow::Context;
@@ -23,7 +23,9 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher, RandomState},
+    path::Path,
     sync::Arc,
+    time::Duration,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -37,7 +39,7 @@ impl Run {
         let clock = SystemClock::new();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
         // Heard from the first moment on: a stop while it starts ends it with 0, too.
-        let asked = runtime.block_on(async { Asked::listen() })?;
+        let mut asked = runtime.block_on(async { Asked::listen() })?;
         let format = match globals.log_format {
             LogFormat::Text => telemetry::LogFormat::Text,
             LogFormat::Json => telemetry::LogFormat::Json,
@@ -48,7 +50,8 @@ impl Run {
         }
         let now = clock.now();
         let loaded = globals.policy(now)?;
-        let opened = Ledger::open(&loaded.ledger, &random_id(), now.utc).map_err(|error| exit::of_ledger(&error).because(error.to_string()))?;
+        let opened = runtime.block_on(open(&loaded.ledger, &clock, &mut asked));
+        let Some(opened) = opened.map_err(|error| exit::of_ledger(&error).because(error.to_string()))? else { return Ok(Exit::Ok) };
         if opened.put_back {
             tracing::warn!("the ledger is behind its lock file: it was put back from a copy or moved; every run is looked for before it is sent");
         }
@@ -76,6 +79,9 @@ fn forbid_cores() -> rustix::io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
 }
 
+/// How often a ledger that cannot be opened yet is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// The signals that end the daemon.
 struct Asked {
     interrupt: Signal,
@@ -86,6 +92,26 @@ impl Asked {
     fn listen() -> anyhow::Result<Self> {
         let interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
         Ok(Self { interrupt, terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")? })
+    }
+}
+
+/// Opens the ledger; where another process writes it, or the disk is full, again each second. None when asked to stop.
+async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked) -> Result<Option<Opened>, ledger::Error> {
+    let mut told = false;
+    loop {
+        match Ledger::open(path, &random_id(), clock.now().utc) {
+            Err(error) if error.is_passing() => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!(%error, "the ledger cannot be opened yet; nothing is started until it can be, tried again each second");
+                }
+            }
+            opened => return opened.map(Some),
+        }
+        tokio::select! {
+            _ = asked.interrupt.recv() => return Ok(None),
+            _ = asked.terminate.recv() => return Ok(None),
+            () = clock.sleep(AGAIN) => {}
+        }
     }
 }
 
@@ -100,10 +126,11 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
     let mut first = Some(first);
     let ended = loop {
         tokio::select! {
+            // The loop may be busy for long; who asks it to end is heard before its next turn.
             biased;
-            ended = &mut daemon => break ended,
             _ = asked.interrupt.recv() => {}
             _ = asked.terminate.recv() => {}
+            ended = &mut daemon => break ended,
         }
         match first.take() {
             Some(first) => {

@@ -1,5 +1,6 @@
 //! Accounts whose keys the cloud does not accept: held, probed, released. A key rotated at 02:29 must not kill the night.
 
+use super::paces::Action;
 use crate::{
     cloud::{Access, Class},
     domain::{
@@ -36,6 +37,8 @@ struct State {
     corrected: bool,
     sign_ahead: TimeDelta,
     hold: Option<Hold>,
+    /// Which call was refused when people were told. Until that call is accepted they are not told again, though a list may release the hold.
+    told_of: Option<Action>,
 }
 
 #[derive(Debug)]
@@ -60,6 +63,7 @@ impl Accounts {
     pub(super) fn refused(
         &mut self,
         doorbell: &Doorbell,
+        action: Action,
         error: &CallError,
         date: Option<DateTime<Utc>>,
         now: (DateTime<Utc>, Duration),
@@ -86,14 +90,19 @@ impl Accounts {
             return Refused::Reread;
         }
         state.hold = Some(Hold { doorbell: doorbell.clone(), probe_at: now.1 + PROBE, probing: false });
+        if state.told_of.is_some() {
+            return Refused::Reread;
+        }
+        state.told_of = Some(action);
         Refused::Held
     }
 
-    /// The cloud accepted the account's keys; says whether that released it.
-    pub(super) fn accepted(&mut self, account: &AccountName) -> bool {
+    /// The cloud accepted the account's keys for this call, which releases it; says whether people are to be told.
+    pub(super) fn accepted(&mut self, account: &AccountName, action: Action) -> bool {
         let Some(state) = self.states.get_mut(account) else { return false };
         state.corrected = false;
-        state.hold.take().is_some()
+        state.hold = None;
+        state.told_of.take_if(|told_of| *told_of == action).is_some()
     }
 
     /// The held accounts that are to be probed now.
@@ -130,4 +139,33 @@ pub(super) enum Refused {
     Reread,
     /// The account is held from now on; the keys are to be read again.
     Held,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::names::{CredentialSource, Endpoint};
+
+    #[test]
+    fn an_account_whose_creates_alone_are_refused_is_told_of_once_until_one_is_accepted() {
+        let account = AccountName::parse("main").unwrap();
+        let access = Access {
+            endpoint: Endpoint::parse("cdb.tencentcloudapi.com").unwrap(),
+            credentials: CredentialSource::Env { prefix: "TENCENTCLOUD".into() },
+        };
+        let (region, instance) = (Region::parse("ap-guangzhou").unwrap(), InstanceId::parse("cdb-c1nl9rpv").unwrap());
+        let bell = Doorbell { account: account.clone(), access, region, instance };
+        let error = CallError { class: Class::Account, code: "AuthFailure".into(), message: String::new() };
+        let mut accounts = Accounts::default();
+        let twice = |accounts: &mut Accounts| {
+            let mut refused = || accounts.refused(&bell, Action::Create, &error, None, (DateTime::UNIX_EPOCH, Duration::ZERO), true);
+            (refused(), refused())
+        };
+        assert_eq!(twice(&mut accounts), (Refused::Reread, Refused::Held));
+        assert!(!accounts.accepted(&account, Action::List) && accounts.held().is_empty(), "released, and nothing to tell yet");
+        assert_eq!(twice(&mut accounts), (Refused::Reread, Refused::Reread));
+        assert_eq!(accounts.held(), [account.clone()].into());
+        assert!(accounts.accepted(&account, Action::Create), "now it is");
+        assert_eq!(twice(&mut accounts).1, Refused::Held);
+    }
 }

@@ -254,10 +254,15 @@ async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, wanted: Opt
         let now = clock.now();
         let signed_at = if page_number == 0 { first.signed_at } else { now.utc.timestamp() + ahead };
         let call = Call { signed_at, deadline: now.mono + CALL_MAX, ..first.clone() };
-        let reply = answered(api.describe_backups(List { call, offset: page_number * LIMIT, limit: LIMIT })).await;
+        // A server may give less than is asked for: the next page begins where this one ended.
+        let offset = u32::try_from(list.items.len()).unwrap_or(u32::MAX);
+        let reply = answered(api.describe_backups(List { call, offset, limit: LIMIT })).await;
         read.elapsed += reply.elapsed;
         read.request_id = reply.request_id.or(read.request_id);
-        read.date = read.date.or(reply.date);
+        // What a later page was asked for later, the first one does not speak for.
+        if page_number == 0 {
+            read.date = reply.date;
+        }
         let Page { total: said, items } = match reply.answer {
             Ok(page) => page,
             Err(error) => {
@@ -267,8 +272,8 @@ async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, wanted: Opt
         };
         steady &= total.is_none_or(|total| total == said);
         total = Some(said);
-        let last = items.len() < LIMIT as usize;
         let found = items.iter().any(|item| Some(item.id) == wanted);
+        let last = items.is_empty() || list.items.len() + items.len() >= usize::try_from(said).unwrap_or(usize::MAX);
         list.items.extend(items);
         if found || last {
             let distinct: BTreeSet<_> = list.items.iter().map(|item| item.id).collect();

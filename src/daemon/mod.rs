@@ -35,8 +35,8 @@ use std::{
 };
 use tokio::{sync::Notify, task::JoinSet};
 
-/// How long calls in flight may still take after a stop: docker kills after 10 s.
-pub const GRACE: Duration = Duration::from_secs(8);
+/// How long calls in flight may still take after a stop: the process ends within 8 s, and docker kills after 10.
+pub const GRACE: Duration = Duration::from_secs(7);
 /// How often the pulse is written when nothing else is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// So close to a slot the ledger's log is left alone.
@@ -130,6 +130,10 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
     let mut stop = std::pin::pin!(stop);
     loop {
         let wake = daemon.pass_or_hold()?;
+        if daemon.ledger_held {
+            // A pass may have waited for the ledger longer than the next ring: whoever waits for this future, for a signal, comes first.
+            tokio::task::yield_now().await;
+        }
         let clock = daemon.outside.clock.clone();
         let ring = daemon.outside.ring.clone();
         tokio::select! {
@@ -163,7 +167,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                     tracing::error!(%error, "the ledger cannot be written; nothing is started until it can be, tried again each second");
                 }
                 let mut wake = Wake::default();
-                wake.sooner(now.mono + RETRY_LEDGER);
+                wake.sooner(self.outside.clock.now().mono + RETRY_LEDGER);
                 Ok(wake)
             }
             Err(error) => {
@@ -264,7 +268,6 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
 
     fn beat(&mut self, now: Now) -> Result<(), ledger::Error> {
         if self.beat_at.is_none_or(|at| now.mono >= at) {
-            self.ledger.still_ours()?;
             let verdict = match (self.clock_proof.proof(), self.held.accounts.is_empty()) {
                 (None, _) => "clock_unproved",
                 (Some(_), false) => "account_held",
@@ -288,6 +291,14 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
     }
 
+    fn record_or_hold(&mut self, now: Now) -> Result<(), ledger::Error> {
+        match self.record_results(now) {
+            Err(error) if error.remedy() == Remedy::Hold => self.ledger_held = true,
+            recorded => return recorded,
+        }
+        Ok(())
+    }
+
     /// Lets calls in flight finish, and records what they brought.
     async fn drain(&mut self) -> Result<(), ledger::Error> {
         let clock = self.outside.clock.clone();
@@ -299,14 +310,15 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 biased;
                 Some(done) = self.calls.join_next() => {
                     self.take(done);
-                    let recorded = self.record_results(clock.now());
-                    if let Err(error) = recorded && error.remedy() == Remedy::End {
-                        return Err(error);
+                    // Each try may wait for the ledger; one that could not be written is tried once more, at the end.
+                    if !self.ledger_held {
+                        self.record_or_hold(clock.now())?;
                     }
                 }
                 () = &mut over => break,
             }
         }
+        self.record_or_hold(clock.now())?;
         for done in &self.unrecorded {
             log::unrecorded(done);
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Daemon, Unseen,
-    accounts::Refused,
+    accounts::{Doorbell, Refused},
     act::{Done, What},
     log,
     paces::{Action, caller},
@@ -44,22 +44,38 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 let caller = caller(&self.outside.api, &done.doorbell.access);
                 self.paces.throttled(caller, action, done.received.mono);
                 self.told.throttled(&done.doorbell, action.word(), &error.code, done.received.mono);
+                if matches!(done.what, What::Probed { .. }) {
+                    self.accounts.unanswered(&done.doorbell.account);
+                }
             }
-            Some(error) => self.hear_error(done, error),
-            None => self.hear_accepted(done),
+            Some(error) => self.hear_error(done, action, error),
+            None => self.hear_accepted(done, action),
         }
     }
 
-    fn hear_error(&mut self, done: &Done, error: &CallError) {
+    /// Whether an answer speaks of the account's keys of today. A run is followed with what it was called with, and keys of an earlier policy that are
+    /// no good any more must not hold all that has good ones.
+    fn speaks_of_account(&self, doorbell: &Doorbell) -> bool {
+        let now = self.loaded.policy.accounts.iter().find(|account| account.name == doorbell.account);
+        now.is_none_or(|account| account.endpoint == doorbell.access.endpoint && account.credentials == doorbell.access.credentials)
+    }
+
+    fn hear_error(&mut self, done: &Done, action: Action, error: &CallError) {
+        if error.class == Class::Account && !self.speaks_of_account(&done.doorbell) {
+            self.outside.api.reread_credentials(&done.doorbell.access);
+            return;
+        }
         let proved = self.clock_proof.proof().is_some();
-        match self.accounts.refused(&done.doorbell, error, done.date, (done.received.utc, done.received.mono), proved) {
+        match self.accounts.refused(&done.doorbell, action, error, done.date, (done.received.utc, done.received.mono), proved) {
             Refused::Held => {
                 log::account_held(&done.doorbell, error);
                 self.outside.api.reread_credentials(&done.doorbell.access);
             }
             Refused::Reread => self.outside.api.reread_credentials(&done.doorbell.access),
             // These come after the keys were accepted.
-            Refused::Nothing if matches!(error.class, Class::Busy | Class::Rejected) && done.request_id.is_some() => self.hear_accepted(done),
+            Refused::Nothing if matches!(error.class, Class::Busy | Class::Rejected) && done.request_id.is_some() => {
+                self.hear_accepted(done, action);
+            }
             Refused::Nothing => {}
         }
         if matches!(done.what, What::Probed { .. }) {
@@ -68,8 +84,8 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
     }
 
-    fn hear_accepted(&mut self, done: &Done) {
-        if self.accounts.accepted(&done.doorbell.account) {
+    fn hear_accepted(&mut self, done: &Done, action: Action) {
+        if self.speaks_of_account(&done.doorbell) && self.accounts.accepted(&done.doorbell.account, action) {
             log::account_released(&done.doorbell);
         }
     }
@@ -114,8 +130,14 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     /// What may happen again once a result is written.
     fn recorded(&mut self, done: &Done, runs: &BTreeMap<RunId, Run>, now: Now) {
         match &done.what {
-            What::Created { run, .. } => {
+            What::Created { run, answer, .. } => {
                 self.held.calls.remove(run);
+                if let Err(error) = answer
+                    && error.class == Class::Account
+                    && !self.speaks_of_account(&done.doorbell)
+                {
+                    self.cannot_look(done, error, runs.get(run), now);
+                }
             }
             What::Listed { asked, answer } => {
                 self.held.lists.remove(&done.doorbell.instance);
@@ -125,17 +147,21 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                             log::seen_again(&done.doorbell);
                         }
                     }
-                    Err(error) if matches!(error.class, Class::Throttled | Class::Account) => {}
-                    Err(error) => {
-                        let run = asked.first().and_then(|(id, _)| runs.get(id));
-                        if let Some(run) = run.filter(|_| !self.unseen.contains_key(&done.doorbell.instance)) {
-                            log::cannot_look(&done.doorbell, error);
-                            self.unseen.extend([Unseen::new(run.clone(), now.mono)]);
-                        }
-                    }
+                    Err(error) if error.class == Class::Throttled => {}
+                    // The account is held, or about to be.
+                    Err(error) if error.class == Class::Account && self.speaks_of_account(&done.doorbell) => {}
+                    Err(error) => self.cannot_look(done, error, asked.first().and_then(|(id, _)| runs.get(id)), now),
                 }
             }
             What::Probed { .. } => {}
+        }
+    }
+
+    /// The instance is held until it can be looked at with what this run was called with.
+    fn cannot_look(&mut self, done: &Done, error: &CallError, run: Option<&Run>, now: Now) {
+        if let Some(run) = run.filter(|_| !self.unseen.contains_key(&done.doorbell.instance)) {
+            log::cannot_look(&done.doorbell, error);
+            self.unseen.extend([Unseen::new(run.clone(), now.mono)]);
         }
     }
 }

@@ -92,6 +92,12 @@ pub enum Remedy {
 }
 
 impl Error {
+    /// Whether it may pass by itself: another process writes, or the disk is full.
+    pub fn is_passing(&self) -> bool {
+        let Self::Sql(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// What to do about it (DESIGN §8).
     pub fn remedy(&self) -> Remedy {
         match self {

@@ -16,6 +16,9 @@ use std::{
 /// Entry N brings version N to N + 1. Never changed once released.
 const MIGRATIONS: &[&str] = &[include_str!("v1.sql")];
 
+/// How long a pass waits for another process's write; then it holds, and hears signals.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// An opened ledger, and what was found on the way.
 #[derive(Debug)]
 pub struct Opened {
@@ -80,6 +83,7 @@ impl Ledger {
         let accounts = statement.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
         drop(statement);
         conn.set_prepared_statement_cache_capacity(64);
+        conn.busy_timeout(PATIENCE)?;
         Ok(Self { conn, path, file, lock, id, restored, terms: HashMap::new(), touched: BTreeSet::new(), accounts, ripe_until: None, unfolded: 0 })
     }
 }

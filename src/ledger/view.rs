@@ -29,6 +29,9 @@ const LANES: [&str; 4] = [
     DUE_LANE,
     "WHERE account = ?1 AND follow_until_ms IS NOT NULL AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3",
 ];
+/// What time alone closes: looks that are overdue do not stand before it.
+const OVER_LANE: &str =
+    "WHERE account = ?1 AND state IN ('uncertain', 'running') AND next_at_ms <= ?2 AND complete_by_ms <= ?2 ORDER BY complete_by_ms LIMIT ?3";
 const DUE_LANE: &str = "WHERE account = ?1 AND state = 'due' AND next_at_ms <= ?2 ORDER BY next_at_ms LIMIT ?3";
 
 impl Ledger {
@@ -78,7 +81,9 @@ impl Ledger {
         }
         // A held account's windows close all the same.
         for account in held {
-            view.timed.extend(self.select(DUE_LANE, &[&account.as_str(), &ms(now), &TIMED])?.into_iter().map(alone));
+            for lane in [DUE_LANE, OVER_LANE] {
+                view.timed.extend(self.select(lane, &[&account.as_str(), &ms(now), &TIMED])?.into_iter().map(alone));
+            }
         }
         let lease = super::row::length_ms(reading.now.mono);
         let stray = "WHERE state = 'calling' AND (process <> ?1 OR lease_ms <= ?2) LIMIT ?3";

@@ -65,6 +65,7 @@ pub struct Answered {
 impl Ledger {
     /// Records what the planner decided: new rows with their cursors, and rows that moved. Returns the rows that are new and their numbers.
     pub fn record(&mut self, admit: &[Admission], moved: &[Run]) -> Result<Vec<RunId>, Error> {
+        self.still_ours()?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut fresh = Vec::new();
         for admission in admit {
@@ -95,6 +96,7 @@ impl Ledger {
     ///
     /// `signed_at` gives the timestamp of a run's account. Nothing may be sent for a run that is not in the answer.
     pub fn begin(&mut self, runs: Vec<Run>, reading: &Reading, signed_at: impl Fn(&Run) -> i64) -> Result<Vec<Begun>, Error> {
+        self.still_ours()?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut begun = Vec::with_capacity(runs.len());
         for mut run in runs {
@@ -117,6 +119,7 @@ impl Ledger {
 
     /// Records what replies did.
     pub fn answered(&mut self, answers: &[Answered]) -> Result<(), Error> {
+        self.still_ours()?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for answered in answers {
             save(&tx, &answered.run)?;
@@ -174,6 +177,7 @@ impl Ledger {
 
     /// Writes that a pass has finished.
     pub fn heartbeat(&mut self, now: DateTime<Utc>, process: i64, verdict: &str) -> Result<(), Error> {
+        self.still_ours()?;
         self.conn.execute(
             "INSERT INTO heartbeat (one, at_ms, process, pid, verdict) VALUES (1, ?1, ?2, ?3, ?4)
              ON CONFLICT (one) DO UPDATE SET at_ms = ?1, process = ?2, pid = ?3, verdict = ?4",

@@ -182,3 +182,40 @@ fn a_call_that_was_in_flight_when_its_process_was_killed_is_remembered() {
         world.ends_with_one();
     });
 }
+
+#[test]
+fn a_server_that_gives_shorter_pages_than_asked_for_is_read_to_the_end() {
+    simulated(async {
+        let world = lone_as(START, "create#1:lost_after_act+backup_takes=1s", |_, settings| {
+            settings.oldest_first = true;
+            settings.instances[0].old_backups = 151;
+        });
+        let capped = Lists {
+            api: world.cloud.clone(),
+            list: |api: Api, list: List| async move { api.describe_backups(List { limit: list.limit.min(100), ..list }).await },
+        };
+        world.live_with(capped, world.pass(HOUR * 2), End::Stop).await;
+        world.ends_with_one();
+    });
+}
+
+#[test]
+fn a_list_whose_first_page_has_no_date_proves_no_absence_by_the_date_of_its_second() {
+    simulated(async {
+        let world = lone_as(START, "create#1:lost_before_act", |job, settings| {
+            brief(job, settings);
+            settings.instances[0].old_backups = 1_001;
+        });
+        let undated = Lists {
+            api: world.cloud.clone(),
+            list: |api: Api, list: List| async move {
+                let first_of_more = list.offset == 0 && list.limit > 1;
+                let mut reply = api.describe_backups(list).await;
+                reply.date = reply.date.filter(|_| !first_of_more);
+                reply
+            },
+        };
+        world.live_with(undated, world.pass(HOUR * 3), End::Stop).await;
+        assert_eq!((world.creates(), world.only().state.as_str()), (1, "unknown"), "{}", world.story());
+    });
+}

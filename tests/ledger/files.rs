@@ -86,10 +86,11 @@ fn an_empty_file_becomes_a_ledger_that_bears_our_mark() {
 #[test]
 fn a_ledger_whose_path_leads_elsewhere_is_not_written_any_more() {
     let shelf = Shelf::new();
-    let ledger = shelf.open().ledger;
-    ledger.still_ours().unwrap();
+    let mut ledger = shelf.open().ledger;
+    ledger.record(&[], &[]).unwrap();
     fs::rename(shelf.path(), shelf.folder().join("moved.db")).unwrap();
-    assert!(matches!(ledger.still_ours(), Err(Error::Replaced(_))), "it is gone");
+    assert!(matches!(ledger.record(&[], &[]), Err(Error::Replaced(_))), "it is gone");
+    assert!(matches!(ledger.answered(&[]), Err(Error::Replaced(_))) && matches!(ledger.heartbeat(at(0), 1, "ok"), Err(Error::Replaced(_))));
     fs::copy(shelf.folder().join("moved.db"), shelf.path()).unwrap();
     let error = ledger.still_ours().unwrap_err();
     assert_eq!((error.remedy(), error.to_string()), (Remedy::End, format!("{} is no longer the file that was opened", shelf.path().display())));
