@@ -1,6 +1,6 @@
 //! Which runs are shown.
 
-use crate::books::{Books, at, put};
+use crate::books::{Books, at, ended, put};
 use cdb_backupd::{
     cli::history::Output,
     ledger::report::{Filter, Selectors},
@@ -66,4 +66,19 @@ fn since_is_kept_and_until_is_not() {
     let books = Books::full();
     let filter = Filter { since: Some(at("2026-11-23T20:30:00Z")), until: Some(at("2026-11-23T22:30:00Z")), ..Filter::default() };
     assert_eq!(runs(&books, filter), [4, 3]);
+}
+
+#[test]
+fn downtime_that_reaches_into_the_time_asked_for_is_shown() {
+    let books = Books::empty();
+    let range = [ended("missed", Some("downtime"), "nobody was there to run it"), vec![("slots", 4.into())]].concat();
+    let until = Value::Integer(at("2026-11-23T21:30:00Z").timestamp_millis());
+    put(books.conn(), 0, &[range, vec![("slot_last_ms", until)]].concat());
+    put(books.conn(), 5, &ended("succeeded", None, "the backup is good"));
+    let since = |time: &str, filter: Filter| runs(&books, Filter { since: Some(at(time)), ..filter });
+    assert_eq!(since("2026-11-23T21:30:00Z", Filter::default()), [6, 1]);
+    assert_eq!(since("2026-11-23T21:30:00Z", Filter { not_ok: true, ..Filter::default() }), [1]);
+    assert_eq!(since("2026-11-23T21:30:01Z", Filter::default()), [6], "its last slot is over");
+    assert_eq!(since("2026-11-23T18:00:00Z", Filter::default()), [6, 1], "once");
+    assert_eq!(since("2026-11-23T21:30:00Z", Filter { states: names(&["succeeded"]), ..Filter::default() }), [6]);
 }
