@@ -5,8 +5,9 @@
 
 use super::{
     fault::{Finding, Findings, Spot},
-    place::Span,
-    structure,
+    place::{Path, Span},
+    redact,
+    structure::{self, Survey},
 };
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_yaml::{Mapping, Value, mapping::Entry};
@@ -51,38 +52,100 @@ fn first_odd(text: &str) -> Option<usize> {
 
 /// The first document of the text; absent when it cannot be read.
 pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Value> {
-    // Readers of YAML do not agree on tabs either: what one of them would not place is refused.
-    let surveyed = may_be_deep(text) || text.contains(['&', '\t']);
-    if surveyed && structure::survey(text, findings).is_broken() {
+    let told = findings.errors();
+    let (lists, blocks) = nesting(text);
+    let (is_deep, copies) = (lists > MAX_DEPTH / 2, structure::may_copy(text));
+    let mut survey = (is_deep || copies || blocks > MAX_DEPTH / 2).then(|| structure::survey(text, findings));
+    match survey {
+        Some(Survey::Broken) => return None,
+        Some(Survey::Unread(unread)) if is_deep || copies => {
+            findings.push(unread.refused());
+            return None;
+        }
+        _ => {}
+    }
+    let (mut read, mut signs) = decoded(text);
+    if survey.is_none() && (signs.odd.is_some() || read.is_err()) {
+        survey = Some(structure::survey(text, findings));
+    }
+    if matches!(survey, Some(Survey::Broken)) {
         return None;
     }
-    let mut odd = false;
+    if read.is_err()
+        && let Some((value, signs_of_json)) = json(text)
+    {
+        (read, signs) = (Ok(value), signs_of_json);
+    }
+    let value = match read {
+        Ok(value) => value,
+        Err(e) => {
+            findings.push(unreadable(text, &e, &signs, survey));
+            return None;
+        }
+    };
+    if let Some(odd) = signs.odd
+        && findings.errors() == told
+        && (matches!(survey, Some(Survey::Unread(_))) || matches!(odd, Odd::Repeated(_)))
+    {
+        findings.push(odd.finding());
+    }
+    if signs.has_id {
+        redact::tell_disguised(&value, &Path::default(), &redact::shown_ids(text), findings);
+    }
+    Some(value)
+}
+
+fn decoded(text: &str) -> (Result<Value, serde_yaml::Error>, Signs) {
+    let mut signs = Signs::default();
     let mut documents = serde_yaml::Deserializer::from_str(text);
-    let value = match documents.next().map(|d| Lenient { odd: &mut odd }.deserialize(d)) {
+    let value = match documents.next().map(|d| Lenient { signs: &mut signs, depth: 0 }.deserialize(d)) {
         None => Ok(Value::Null),
         Some(read) => read,
     };
-    odd |= documents.next().is_some();
-    if (odd || value.is_err()) && !surveyed && structure::survey(text, findings).is_broken() {
+    if documents.next().is_some() {
+        signs.odd.get_or_insert(Odd::SecondDocument);
+    }
+    (value, signs)
+}
+
+/// The text as JSON, which may hold what YAML does not: a character written as two escapes.
+fn json(text: &str) -> Option<(Value, Signs)> {
+    if !structure::looks_like_json(text) {
         return None;
     }
-    match value {
-        Ok(value) => Some(value),
-        Err(e) => {
-            let spot = e.location().map_or(Spot::File, |l| Spot::Span(Span::at(l.line(), l.column())));
-            let message = e.to_string();
-            let cause = message.split(" at line ").next().unwrap_or_default();
-            findings.push(Finding::error("not-yaml", spot, format!("this is not YAML: {cause}")));
-            None
-        }
+    let mut signs = Signs::default();
+    let mut document = serde_json::Deserializer::from_str(text);
+    let value = Lenient { signs: &mut signs, depth: 0 }.deserialize(&mut document).ok()?;
+    document.end().ok()?;
+    Some((value, signs))
+}
+
+/// Why the decoder stopped, in the words of the reader that says it better.
+fn unreadable(text: &str, e: &serde_yaml::Error, signs: &Signs, survey: Option<Survey>) -> Finding {
+    let spot = e.location().map(|l| Span::at(l.line(), l.column()));
+    if signs.is_too_deep {
+        let spot = spot.map_or(Spot::File, Spot::Span);
+        return Finding::error("too-deep", spot, format!("lists and maps are nested deeper than {MAX_DEPTH} levels"));
+    }
+    if let Some(Survey::Unread(unread)) = survey
+        && let Some(finding) = unread.agreed()
+    {
+        return finding;
+    }
+    let message = e.to_string();
+    let cause = message.split(" at line ").next().unwrap_or_default();
+    match spot {
+        Some(at) => structure::not_yaml(text, at, cause),
+        None => Finding::error("not-yaml", Spot::File, format!("this is not YAML: {cause}")),
     }
 }
 
-/// Whether lists and maps might be nested deeper than allowed; cheap, and wrong only towards "yes".
+/// At most how deep lists and maps are nested: those in brackets, and those by lines. Cheap, and wrong only towards "deeper".
 ///
 /// `libyaml` takes time in the square of the depth of flow collections, so it must not see a deep one.
-fn may_be_deep(text: &str) -> bool {
-    let (mut open, mut deepest, mut dashes, mut indent, mut at_start) = (0_usize, 0_usize, 0_usize, 0_usize, true);
+fn nesting(text: &str) -> (usize, usize) {
+    let (mut open, mut lists, mut blocks) = (0_usize, 0_usize, 0_usize);
+    let (mut dashes, mut indent, mut at_start) = (0_usize, 0_usize, true);
     for b in text.bytes() {
         match b {
             b'[' | b'{' => open += 1,
@@ -93,14 +156,61 @@ fn may_be_deep(text: &str) -> bool {
             _ => {}
         }
         at_start &= matches!(b, b'\n' | b' ');
-        deepest = deepest.max(open).max(dashes).max(indent);
+        lists = lists.max(open);
+        blocks = blocks.max(dashes).max(indent);
     }
-    deepest > MAX_DEPTH / 2
+    (lists, blocks)
+}
+
+/// What a decoder met that a policy may not hold.
+#[derive(Default)]
+struct Signs {
+    /// The first of them.
+    odd: Option<Odd>,
+    is_too_deep: bool,
+    /// Whether a key or a value holds the beginning of a `SecretId`.
+    has_id: bool,
+}
+
+enum Odd {
+    Repeated(String),
+    MergeKey,
+    Tag,
+    SecondDocument,
+}
+
+impl Odd {
+    /// For a text that nobody else could place it in.
+    fn finding(self) -> Finding {
+        let (code, message, hint) = match self {
+            Self::Repeated(key) => ("repeated-key", format!("{} is set twice", redact::quoted(&key)), "keep one of the two"),
+            Self::MergeKey => {
+                let hint = "put what is shared into `defaults` or `instance_defaults`";
+                ("merge-key", "merge keys (`<<`) are not supported".to_owned(), hint)
+            }
+            Self::Tag => ("yaml-tag", "tags (`!NAME`) mean nothing in a policy".to_owned(), "take the tag out"),
+            Self::SecondDocument => ("second-document", "a policy is one document, and a second follows".to_owned(), "take out the `---`"),
+        };
+        Finding::error(code, Spot::File, message).hint(hint)
+    }
 }
 
 /// Reads any value, keeps the first of repeated keys, drops tags, and says whether it met either.
 struct Lenient<'a> {
-    odd: &'a mut bool,
+    signs: &'a mut Signs,
+    depth: usize,
+}
+
+impl Lenient<'_> {
+    /// The reader of what stands in a list or map.
+    fn below(&mut self) -> Lenient<'_> {
+        Lenient { signs: self.signs, depth: self.depth + 1 }
+    }
+
+    fn bounded<E: Error>(&mut self) -> Result<(), E> {
+        self.signs.is_too_deep |= self.depth >= MAX_DEPTH;
+        if self.depth >= MAX_DEPTH { Err(E::custom("nested too deep")) } else { Ok(()) }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Lenient<'_> {
@@ -136,9 +246,10 @@ impl<'de> Visitor<'de> for Lenient<'_> {
         Ok(Value::Number(v.into()))
     }
     fn visit_str<E: Error>(self, v: &str) -> Result<Value, E> {
-        Ok(Value::String(v.to_owned()))
+        self.visit_string(v.to_owned())
     }
     fn visit_string<E: Error>(self, v: String) -> Result<Value, E> {
+        self.signs.has_id |= v.contains("AKID");
         Ok(Value::String(v))
     }
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
@@ -150,20 +261,27 @@ impl<'de> Visitor<'de> for Lenient<'_> {
     fn visit_some<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
         self.deserialize(d)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
+        self.bounded()?;
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(Lenient { odd: self.odd })? {
+        while let Some(item) = seq.next_element_seed(self.below())? {
             items.push(item);
         }
         Ok(Value::Sequence(items))
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
+        self.bounded()?;
         let mut out = Mapping::new();
-        while let Some(key) = map.next_key_seed(Lenient { odd: self.odd })? {
-            let value = map.next_value_seed(Lenient { odd: self.odd })?;
-            *self.odd |= key.as_str() == Some("<<");
+        while let Some(key) = map.next_key_seed(self.below())? {
+            let value = map.next_value_seed(self.below())?;
+            if key.as_str() == Some("<<") {
+                self.signs.odd.get_or_insert(Odd::MergeKey);
+            }
             match out.entry(key) {
-                Entry::Occupied(_) => *self.odd = true,
+                Entry::Occupied(first) => {
+                    let key = first.key().as_str().unwrap_or("a key").to_owned();
+                    self.signs.odd.get_or_insert(Odd::Repeated(key));
+                }
                 Entry::Vacant(free) => {
                     free.insert(value);
                 }
@@ -172,7 +290,7 @@ impl<'de> Visitor<'de> for Lenient<'_> {
         Ok(Value::Mapping(out))
     }
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
-        *self.odd = true;
+        self.signs.odd.get_or_insert(Odd::Tag);
         let (_, contents) = data.variant::<String>()?;
         contents.newtype_variant_seed(self)
     }

@@ -41,6 +41,7 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     pub(super) fn new(text: &'a str, places: &Places) -> Self {
         let mut secrets = places.secrets.clone();
+        secrets.extend(&places.pasted);
         if !places.complete {
             secrets.extend(redact::guessed(text));
         }

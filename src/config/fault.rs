@@ -68,6 +68,10 @@ impl Fault {
                 None => origin,
             });
         }
+        if self.line.is_none() && !self.path.is_empty() {
+            // Its place is not known, so the way to it is all there is.
+            group = group.element(Drawn::NOTE.message(format!("at `{}`", self.path)));
+        }
         for (i, excerpt) in self.excerpts.iter().enumerate() {
             let kinds = [AnnotationKind::Primary, AnnotationKind::Context];
             let kinds = kinds.iter().skip(usize::from(i > 0)).chain(kinds.iter().skip(1));
@@ -148,6 +152,10 @@ impl Finding {
     /// The path that it is about.
     pub(super) fn place_path(&self) -> Option<&Path> {
         self.path.as_ref()
+    }
+    /// Whether it says what to write instead.
+    pub(super) fn is_hinted(&self) -> bool {
+        self.hint.is_some()
     }
     pub(super) fn code(&self) -> &'static str {
         self.code

@@ -130,7 +130,7 @@ pub fn check_bytes(file: &str, bytes: &[u8], beside: &Path, machine: &Machine, n
     let Some(text) = document::text(bytes, &mut findings) else {
         return Err(faulty(findings, file, ""));
     };
-    redact::tell_ids(text, &mut findings);
+    redact::tell_shown(text, &mut findings);
     let lowered = document::parse(text, &mut findings).and_then(|value| lower::policy(&value, beside, machine, &mut findings));
     let Some(lower::Lowered { policy, may_be_empty }) = lowered.filter(|_| !findings.is_fatal()) else {
         return Err(faulty(findings, file, text));

@@ -1,11 +1,16 @@
 //! Where a path of the policy stands in its text.
 //!
 //! Decided here: line and columns of keys and values that somebody asks for, and which stretches of the text are secrets. The decoder knows no
-//! places, so a second reader (`saphyr-parser`) walks the text, only when there is a fault to draw, and stops behind the last line asked for.
+//! places, so a second reader (`saphyr-parser`) walks the text, only when there is a fault to draw, and stops behind the last line asked for. It is
+//! stricter than the decoder: behind what it cannot read no place is known.
 
-use super::{fault::Spot, redact};
+use super::{fault::Spot, redact, structure};
 use saphyr_parser::{Event, Parser};
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 /// One step down from a list or a map.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,8 +108,10 @@ struct Node {
 /// The places that were asked for.
 pub(super) struct Places {
     nodes: Vec<Node>,
-    /// Values of keys that are named like secrets.
+    /// Values of keys that are named like secrets, and what means a `SecretId` without showing it.
     pub(super) secrets: Vec<Span>,
+    /// Values below `credentials` that may be the keys themselves.
+    pub(super) pasted: Vec<Span>,
     /// Whether the walk came as far as it had to; otherwise `secrets` may lack some.
     pub(super) complete: bool,
 }
@@ -112,7 +119,7 @@ pub(super) struct Places {
 impl Places {
     /// Finds every spot's place in one walk.
     pub(super) fn find<'a>(text: &str, spots: impl Iterator<Item = &'a Spot>) -> Self {
-        let mut places = Self { nodes: vec![Node::default()], secrets: Vec::new(), complete: true };
+        let mut places = Self { nodes: vec![Node::default()], secrets: Vec::new(), pasted: Vec::new(), complete: true };
         let (mut missing, mut last_line) = (0_usize, 0_usize);
         for spot in spots {
             match spot {
@@ -122,8 +129,10 @@ impl Places {
                 Spot::File => {}
             }
         }
-        let mut walk = Walk { places: &mut places, frames: Vec::new(), missing, last_line, secret_depth: None };
-        for event in Parser::new_from_str(text) {
+        let shown = redact::shown_ids(text);
+        let mut walk =
+            Walk { places: &mut places, shown, frames: Vec::new(), missing, last_line, secret_depth: None, credentials: None, is_file: false };
+        for event in Parser::new_from_str(&structure::readable(text)) {
             let Ok((event, span)) = event else {
                 walk.places.complete = false;
                 break;
@@ -155,7 +164,7 @@ impl Places {
         self.nodes.get_mut(at).is_some_and(|n| !std::mem::replace(&mut n.wanted, true))
     }
 
-    /// Where a spot stands: itself, or the nearest thing above it that has a place.
+    /// Where a spot stands: itself, or the nearest thing above it that has a place. Absent where the walk did not come so far.
     pub(super) fn span(&self, spot: &Spot) -> Option<Span> {
         let (path, of_key) = match spot {
             Spot::Span(span) => return Some(*span),
@@ -165,14 +174,17 @@ impl Places {
             Spot::Value(path) => (path, false),
         };
         let (mut node, mut best) = (self.nodes.first()?, None);
+        let mut is_known = self.complete;
         for (depth, step) in path.steps().iter().enumerate() {
             let Some(next) = node.below.get(step).and_then(|n| self.nodes.get(*n)) else { break };
             node = next;
             let is_last = depth + 1 == path.steps().len();
+            // What was read to its end hides nothing; of the rest only the place itself counts.
+            is_known |= node.value.is_some() || (is_last && node.key.is_some());
             let place = if is_last && !of_key { node.value.or(node.key) } else { node.key.or(node.value) };
             best = place.or(best);
         }
-        best
+        best.filter(|_| is_known)
     }
 }
 
@@ -188,11 +200,16 @@ struct Frame {
 
 struct Walk<'a> {
     places: &'a mut Places,
+    /// The `SecretId`s that the text shows; their words are hidden wherever they are drawn.
+    shown: HashSet<&'a str>,
     frames: Vec<Frame>,
     missing: usize,
     last_line: usize,
     /// How many frames were open where the value of a secret's key begins, and where.
     secret_depth: Option<(usize, Span)>,
+    /// How many frames were open where the value of `credentials` begins, and whether the last key below it was `file`.
+    credentials: Option<usize>,
+    is_file: bool,
 }
 
 impl Walk<'_> {
@@ -205,6 +222,14 @@ impl Walk<'_> {
             _ => return,
         };
         let is_key = self.frames.last().is_some_and(|f| f.is_map && f.key.is_none());
+        if let Event::Scalar(text, ..) = event {
+            if redact::holds_disguised_id(text, &self.shown) {
+                self.places.secrets.push(span);
+            }
+            if !is_key && self.credentials.is_some() && !self.is_file && redact::may_be_pasted(text) {
+                self.places.pasted.push(span);
+            }
+        }
         match text {
             Some(text) if is_key => self.key(text, span),
             Some(_) => {
@@ -227,6 +252,10 @@ impl Walk<'_> {
         frame.key = Some(node);
         if let Some(node) = node.and_then(|n| self.places.nodes.get_mut(n)) {
             node.key.get_or_insert(span);
+        }
+        self.is_file = text == "file";
+        if self.credentials.is_none() && text == "credentials" {
+            self.credentials = Some(self.frames.len());
         }
         if self.secret_depth.is_none() && redact::names_a_secret(text) {
             // From the key's end, so that whatever stands between is hidden too.
@@ -268,6 +297,7 @@ impl Walk<'_> {
     }
 
     fn leave_secret(&mut self, end: Span) {
+        self.credentials = self.credentials.filter(|depth| *depth != self.frames.len());
         if let Some((depth, from)) = self.secret_depth
             && self.frames.len() == depth
         {

@@ -1,11 +1,13 @@
 //! What is never shown: values of keys that are named like secrets, and `SecretId`s.
 //!
-//! Decided here: what counts as one, and how a line of the policy looks without it.
+//! Decided here: what counts as one, in comments too, and how a line of the policy looks without it.
 
 use super::{
     fault::{Finding, Findings, Spot},
-    place::Span,
+    place::{Path, Span},
 };
+use serde_yaml::Value;
+use std::collections::HashSet;
 
 /// What stands for what is not shown.
 pub(super) const HIDDEN: char = '…';
@@ -15,6 +17,10 @@ const SECRET_WORDS: [&str; 3] = ["secret", "password", "token"];
 const MAX_QUOTED: usize = 60;
 /// Characters of such a text in which secrets are looked for.
 const MAX_LOOKED_AT: usize = 4_096;
+/// Characters of the shortest word that a comment may not hold as a secret, of one that no sentence holds, and of the longest that is looked at.
+const LEAST_SECRET: usize = 6;
+const LONG_WORD: usize = 20;
+const MAX_WORD: usize = 256;
 
 /// Whether a key's name says that its value is a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
@@ -31,18 +37,107 @@ pub(super) fn secret_ids(text: &str) -> impl Iterator<Item = std::ops::Range<usi
     })
 }
 
-/// Tells every SecretId in the text, also in its comments.
-pub(super) fn tell_ids(text: &str, findings: &mut Findings) {
+/// Tells every secret that the text shows whatever it means: `SecretId`s, and secrets in comments.
+pub(super) fn tell_shown(text: &str, findings: &mut Findings) {
     for id in secret_ids(text).take(super::MAX_FAULTS) {
         let before = text.get(..id.start).unwrap_or_default();
         let line = 1 + before.matches('\n').count();
-        let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
-        let end = column + text.get(id).map_or(0, |word| word.chars().count());
-        let at = Spot::Span(Span { line, column, end_line: line, end_column: end });
-        let finding =
-            Finding::error("secret-in-policy", at, "this looks like a SecretId, and a policy holds no secrets").label("must not stand here");
-        findings.push(finding.hint("take it out, make the key void, and write `credentials: env`, `{ env_prefix: NAME }` or `{ file: PATH }`"));
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        findings.push(told(span_in(line, shown, &(id.start - start..id.end - start)), "this looks like a SecretId"));
     }
+    let comments = text.lines().enumerate().filter(|(_, line)| line.contains('#'));
+    let values = comments.flat_map(|(number, line)| in_comment(line).map(move |value| span_in(number + 1, line, &value)));
+    values.take(super::MAX_FAULTS).for_each(|at| findings.push(told(at, "this comment holds what looks like a secret")));
+}
+
+fn told(at: Spot, what: &str) -> Finding {
+    Finding::error("secret-in-policy", at, format!("{what}, and a policy holds no secrets"))
+        .label("must not stand here")
+        .hint("take it out, make the key void, and write `credentials: env`, `{ env_prefix: NAME }` or `{ file: PATH }`")
+}
+
+fn span_in(line: usize, text: &str, bytes: &std::ops::Range<usize>) -> Spot {
+    let column = |byte: usize| 1 + text.get(..byte).map_or(0, |before| before.chars().count());
+    Spot::Span(Span { line, column: column(bytes.start), end_line: line, end_column: column(bytes.end) })
+}
+
+/// Byte ranges of the words in a line's comment that follow a secret's name and `:` or `=`, and look like a secret.
+fn in_comment(line: &str) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+    let begins = |at: usize| line.get(..at).is_some_and(|before| before.is_empty() || before.ends_with(char::is_whitespace));
+    let start = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at)).unwrap_or(line.len());
+    line.match_indices([':', '=']).filter_map(move |(at, _)| {
+        let before = line.get(start..at)?.trim_end_matches([' ', '\t', '"', '\'', '`']);
+        let name = before.rsplit(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.')).next()?;
+        let is_path = ["file", "path"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+        if is_path || !names_a_secret(name) {
+            return None;
+        }
+        let value = line.get(at..)?.trim_start_matches([' ', '\t', ':', '=', '>', '"', '\'', '`']);
+        let word = first_word(value);
+        let rest = value.get(word.len()..)?.trim_start_matches(['"', '\'', '`']).trim_start();
+        // More words make it a sentence, unless the first is too long for one.
+        let next = first_word(rest);
+        let is_alone = rest.is_empty() || rest.starts_with([',', ';', '}', ']', ')', '(', '#']) || next.contains('=') || next.ends_with(':');
+        let from = line.len() - value.len();
+        ((is_alone || word.len() >= LONG_WORD) && looks_like_a_secret(word)).then_some(from..from + word.len())
+    })
+}
+
+/// Bounded: what is longer is no less a secret.
+fn first_word(text: &str) -> &str {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '}' | ']' | ')' | '"' | '\'' | '`');
+    let end = text.char_indices().take(MAX_WORD).find(|(_, c)| ends(*c)).map(|(at, _)| at);
+    let most = || text.char_indices().nth(MAX_WORD).map_or(text.len(), |(at, _)| at);
+    text.get(..end.unwrap_or_else(most)).unwrap_or_default()
+}
+
+/// Letters and digits, and neither a path, nor a variable's name, nor what stands for a value.
+fn looks_like_a_secret(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ':', '!', '?']);
+    let is_variable = word.contains('_') && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    word.chars().count() >= LEAST_SECRET
+        && word.contains(char::is_alphabetic)
+        && word.contains(|c: char| c.is_ascii_digit())
+        && !word.starts_with(['{', '[', '(', '<', '$', '%', '~'])
+        && !word.contains('/')
+        && !word.contains("AKID")
+        && !is_variable
+}
+
+/// The `SecretId`s that stand in the text as they are.
+pub(super) fn shown_ids(text: &str) -> HashSet<&str> {
+    secret_ids(text).filter_map(|id| text.get(id)).collect()
+}
+
+/// Whether a scalar means a `SecretId` that the text does not show: it is written with escapes, or over several lines.
+pub(super) fn holds_disguised_id(scalar: &str, shown: &HashSet<&str>) -> bool {
+    secret_ids(scalar).any(|id| scalar.get(id).is_some_and(|word| !shown.contains(word)))
+}
+
+/// Tells every such key and value.
+pub(super) fn tell_disguised(value: &Value, at: &Path, shown: &HashSet<&str>, findings: &mut Findings) {
+    const WHAT: &str = "read as YAML, this is a SecretId";
+    match value {
+        Value::String(text) if holds_disguised_id(text, shown) => findings.push(told(Spot::Value(at.clone()), WHAT)),
+        Value::Sequence(items) => items.iter().enumerate().for_each(|(i, item)| tell_disguised(item, &at.index(i), shown, findings)),
+        Value::Mapping(map) => {
+            for (key, value) in map {
+                let key = key.as_str().unwrap_or_default();
+                let at = at.key(key.to_owned());
+                if holds_disguised_id(key, shown) {
+                    findings.push(told(Spot::Key(at.clone()), WHAT));
+                }
+                tell_disguised(value, &at, shown, findings);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether what stands below `credentials` may be a key that was pasted there: everything but `env` and the beginnings of variables' names.
+pub(super) fn may_be_pasted(scalar: &str) -> bool {
+    scalar != "env" && !scalar.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Byte ranges of what stands before the `@` of a URL: a user's name and password. `user:password@host` counts without a scheme, too.
@@ -156,7 +251,11 @@ pub(super) fn guessed(text: &str) -> Vec<Span> {
             _ => open = None,
         }
         let lower = line.to_ascii_lowercase();
-        let Some(name) = SECRET_WORDS.iter().filter_map(|w| lower.find(w)).min() else { continue };
+        let pasted = lower.find("credentials").filter(|at| {
+            let value = lower.get(at + "credentials".len()..).unwrap_or_default().trim_start_matches([' ', '\t', ':', '"', '\'']);
+            !value.split(|c: char| !c.is_alphanumeric()).next().is_some_and(|word| word == "env")
+        });
+        let Some(name) = SECRET_WORDS.iter().filter_map(|w| lower.find(w)).chain(pasted).min() else { continue };
         let Some(colon) = line.get(name..).and_then(|rest| rest.find([':', '='])).map(|at| name + at + 1) else { continue };
         let column = 1 + line.get(..colon).unwrap_or_default().chars().count();
         spans.push(Span { column, ..whole });
@@ -201,6 +300,29 @@ mod tests {
         assert_eq!(hidden("a secret of tokens"), "a secret of tokens");
         assert_eq!(hidden("订单_token: 订单, b: c"), "订单_token: …, b: c");
         assert_eq!(hidden("token:"), "token:");
+    }
+
+    #[test]
+    fn a_secret_in_a_comment_is_told_from_a_sentence() {
+        let found = |line: &str| in_comment(line).filter_map(|r| line.get(r)).map(str::to_owned).collect::<Vec<_>>();
+        for (line, secrets) in [
+            ("a: b # secret_key: Gu5t9xGARNpq86cd98joQYCN3EXAMPLE", &["Gu5t9xGARNpq86cd98joQYCN3EXAMPLE"][..]),
+            ("# password = hunter2 (the old one)", &["hunter2"]),
+            ("# { \"my_token\": \"hunter2\", user: x1 }", &["hunter2"]),
+            ("# password=hunter2 token=hunter3", &["hunter2", "hunter3"]),
+            ("# secretKey: Gu5t9xGARNpq86cd98joQYCN3EXAMPLE was the old one", &["Gu5t9xGARNpq86cd98joQYCN3EXAMPLE"]),
+        ] {
+            assert_eq!(found(line), secrets, "{line}");
+        }
+        for line in [
+            "# TENCENTCLOUD_SECRET_KEY_FILE=/run/secrets/key1 and PAY2_SECRET_KEY=PAY2_SECRET_KEY",
+            "# the password: ask ops, room 12; tokens: sha256 of the file; secret: none",
+            "# secret_file: pay2.ini, token: ${TOKEN1}, token: <token1>, token: { a1b2c3 }, token: 2026-11-24",
+            "password: hunter2",
+            "a: b#password: hunter2",
+        ] {
+            assert_eq!(found(line), [""; 0], "{line}");
+        }
     }
 
     #[test]

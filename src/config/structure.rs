@@ -1,6 +1,7 @@
 //! What no decoder tells: repeated keys, merge keys, tags, a second document, depth, and how much the aliases copy.
 //!
-//! Run only when there is a sign of one of them. It stops at the first thing after which the rest has no meaning.
+//! Run only when there is a sign of one of them. It stops at the first thing after which the rest has no meaning, and where its reader
+//! (`saphyr-parser`), which is stricter than the decoder, stops. That alone makes no policy bad.
 
 use super::{
     document::MAX_DEPTH,
@@ -9,7 +10,10 @@ use super::{
     redact,
 };
 use saphyr_parser::{Event, Parser};
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 /// Values that a policy may mean, aliases counted as what they copy.
 const MAX_VALUES: u64 = 2_000_000;
@@ -17,17 +21,34 @@ const MAX_VALUES: u64 = 2_000_000;
 const MAX_COPIES: u64 = 200_000;
 
 /// What a survey says of the rest.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Survey {
     /// It can be decoded.
     Whole,
-    /// It must not be decoded.
+    /// It must not be decoded, and why is told.
     Broken,
+    /// The reader stopped, and what follows is not known.
+    Unread(Unread),
 }
 
-impl Survey {
-    pub(super) fn is_broken(self) -> bool {
-        self == Self::Broken
+/// Where and why the reader stopped.
+pub(super) struct Unread {
+    finding: Finding,
+    /// The decoder may bear it.
+    is_layout: bool,
+}
+
+impl Unread {
+    /// What to tell when the decoder stopped, too; absent when the decoder's word is the better one.
+    pub(super) fn agreed(self) -> Option<Finding> {
+        (!self.is_layout).then_some(self.finding)
+    }
+
+    /// What to tell when the text must not be decoded as long as the rest is not known.
+    pub(super) fn refused(self) -> Finding {
+        if self.finding.is_hinted() {
+            return self.finding;
+        }
+        self.finding.hint("write this line further in than the key it belongs to, or do without anchors (`&NAME`), aliases and deep nesting")
     }
 }
 
@@ -56,13 +77,13 @@ struct Walk {
 /// Tells every oddity of the text's form.
 pub(super) fn survey(text: &str, findings: &mut Findings) -> Survey {
     let mut walk = Walk::default();
-    for event in Parser::new_from_str(text) {
+    for event in Parser::new_from_str(&readable(text)) {
         let (event, span) = match event {
             Ok((event, span)) => (event, Span::from(span)),
             Err(e) => {
                 let at = Span::at(e.marker().line(), e.marker().col() + 1);
-                findings.push(not_yaml(text, at, e.info()));
-                return Survey::Broken;
+                let is_layout = ["invalid indentation", "invalid indentation in flow construct"].contains(&e.info());
+                return Survey::Unread(Unread { finding: not_yaml(text, at, e.info()), is_layout });
             }
         };
         if let Some(finding) = walk.step(&event, span, findings) {
@@ -185,18 +206,90 @@ impl Walk {
     }
 }
 
-/// What the reader stumbled over: a tab has a sentence and a place of its own.
-fn not_yaml(text: &str, at: Span, info: &str) -> Finding {
+/// What a reader stumbled over, and what to write instead where it is one of the common slips.
+pub(super) fn not_yaml(text: &str, at: Span, info: &str) -> Finding {
     let line = text.split('\n').nth(at.line.saturating_sub(1)).unwrap_or_default();
     let near = |column: &usize| (at.column.saturating_sub(1)..=at.column + 1).contains(column) || info.contains("tab");
     let tabs = line.chars().enumerate().filter(|(_, c)| *c == '\t').map(|(i, _)| i + 1).filter(near);
-    match tabs.min_by_key(|column| column.abs_diff(at.column)) {
-        Some(column) => {
-            let finding = Finding::error("not-yaml", Spot::Span(Span::at(at.line, column)), "this is not YAML: a tab stands where only blanks may");
-            finding.label("a tab").hint("write blanks instead of it")
-        }
-        None => Finding::error("not-yaml", Spot::Span(at), format!("this is not YAML: {info}")),
+    if let Some(column) = tabs.min_by_key(|column| column.abs_diff(at.column)) {
+        let finding = Finding::error("not-yaml", Spot::Span(Span::at(at.line, column)), "this is not YAML: a tab stands where only blanks may");
+        return finding.label("a tab").hint("write blanks instead of it");
     }
+    let before: String = line.chars().take(at.column.saturating_sub(1)).collect();
+    // The reader stands on the first character of the value, or on the one after it.
+    let starts = [before.len(), before.char_indices().last().map_or(0, |(i, _)| i)];
+    let slip = starts.into_iter().find_map(|start| unquoted(line.get(start..)?));
+    let finding = Finding::error("not-yaml", Spot::Span(at), format!("this is not YAML: {info}"));
+    match slip {
+        Some(example) => finding.hint(format!("put the value in quotes, such as `\"{example}\"`")),
+        None => finding,
+    }
+}
+
+/// An example of what may begin so, in quotes alone.
+fn unquoted(value: &str) -> Option<&'static str> {
+    let mut chars = value.chars();
+    match (chars.next()?, chars.next()) {
+        ('@', _) => Some("@daily"),
+        ('*', Some(' ' | '/' | ',')) => Some("*/5 2 * * *"),
+        ('%' | '`', _) => Some("A TEXT"),
+        _ => None,
+    }
+}
+
+/// Whether an anchor of the text might be copied by an alias; wrong only towards "yes".
+pub(super) fn may_copy(text: &str) -> bool {
+    let names = |sign: char| {
+        let name = |(at, _)| {
+            let rest: &str = text.get(at + 1..).unwrap_or_default();
+            rest.get(..rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).unwrap_or(rest.len()))
+        };
+        text.match_indices(sign).filter_map(name).filter(|name| !name.is_empty())
+    };
+    let anchors: HashSet<&str> = names('&').collect();
+    !anchors.is_empty() && names('*').any(|name| anchors.contains(name))
+}
+
+/// Whether the text looks like JSON rather than like YAML of many lines.
+pub(super) fn looks_like_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '['])
+}
+
+/// The text for a reader that bears no tab behind a colon, and no two escapes for one character as JSON writes them. Everything stays where it was.
+pub(super) fn readable(text: &str) -> Cow<'_, str> {
+    let is_json = looks_like_json(text);
+    if !text.contains('\t') && !(is_json && text.contains("\\u")) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut is_quoted, mut is_indent, mut rest) = (false, true, text);
+    while let Some(c) = rest.chars().next() {
+        let mut taken = c.len_utf8();
+        let pair = if c == '\\' && is_quoted && is_json { surrogates(rest) } else { None };
+        match (c, pair) {
+            (_, Some((character, length))) => {
+                out.push_str(&format!("\\U{:08x}  ", u32::from(character)));
+                taken = length;
+            }
+            ('\t', _) if !is_quoted && (is_json || !is_indent) => out.push(' '),
+            ('\\', _) if is_quoted => {
+                taken += rest.chars().nth(1).map_or(0, char::len_utf8);
+                out.extend(rest.get(..taken));
+            }
+            _ => out.push(c),
+        }
+        is_quoted ^= c == '"';
+        is_indent = c == '\n' || (is_indent && matches!(c, ' ' | '\t'));
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    Cow::Owned(out)
+}
+
+/// The character that two escapes at the text's beginning stand for, and the bytes that they take.
+fn surrogates(text: &str) -> Option<(char, usize)> {
+    let unit = |at: usize| u16::from_str_radix(text.get(at..)?.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let character = char::decode_utf16([unit(0)?, unit(6)?]).next()?.ok()?;
+    (character > '\u{ffff}').then_some((character, 12))
 }
 
 fn tag_finding(tag: &str, span: Span) -> Finding {

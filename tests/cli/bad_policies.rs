@@ -33,6 +33,10 @@ fn uncoloured(text: &str) -> String {
     parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
 }
 
+fn shows_a_secret(text: &str) -> bool {
+    ["hunter2", "AKIDz8", "z8krbsJ5y", "Gu5t9x"].iter().any(|secret| text.contains(secret))
+}
+
 #[test]
 fn each_bad_policy_is_refused_with_its_codes_and_drawn() {
     let cases = cases();
@@ -53,7 +57,7 @@ fn each_bad_policy_is_refused_with_its_codes_and_drawn() {
             assert!(!drawn.lines().any(|line| line.trim() == ":::"), "{name} draws a place without a file:\n{drawn}");
         }
         let drawn = drawn.join("\n\n");
-        assert!(!drawn.contains("hunter2") && !drawn.contains("AKIDz8"), "{name} shows a secret:\n{drawn}");
+        assert!(!shows_a_secret(&drawn), "{name} shows a secret:\n{drawn}");
         insta::with_settings!({ description => name.clone(), omit_expression => true }, {
             insta::assert_snapshot!(name.replace([' ', ',', '\''], "_"), drawn);
         });
@@ -65,7 +69,7 @@ fn each_bad_policy_is_refused_with_its_codes_and_drawn() {
 fn no_code_or_message_holds_a_secret_as_json() {
     for (name, _, text) in cases() {
         let json = serde_json::to_string(refusal(&text).faults()).expect("faults are JSON");
-        assert!(!json.contains("hunter2") && !json.contains("AKIDz8"), "{name}: {json}");
+        assert!(!shows_a_secret(&json), "{name}: {json}");
     }
 }
 

@@ -58,6 +58,35 @@ fn a_policy_in_json_is_a_policy() {
 }
 
 #[test]
+fn what_a_program_writes_as_json_is_a_policy() {
+    let text = "{\"version\":\t1, \"x-note\": \"\\ud83d\\ude00\", \"accounts\": {\"main\": {}}, \"instances\": \
+                [{\"id\": \"cdb-c1nl9rpv\", \"account\": \"main\", \"region\": \"ap-guangzhou\", \"tags\": {\"mood\": \"\\uD83D\\uDE00\"}}]}";
+    let loaded = load(text);
+    assert_eq!(loaded.policy.instances[0].tags.values().map(ToString::to_string).collect::<Vec<_>>(), ["\u{1f600}"]);
+}
+
+#[test]
+fn a_comment_decides_nothing() {
+    let text = job("targets: { instances: [\n  orders\n] }, method: physical");
+    for comment in ["", "# plain\n", "# a & b, R&D, &x\n", "#\ta tab\n", "# &x, and *y\n"] {
+        assert_eq!(load(&format!("{text}{comment}")).policy.jobs.len(), 1, "{comment}");
+    }
+    assert_eq!(load("version:\t1\nx-a: {a:\t1}\n").policy.jobs.len(), 0);
+}
+
+#[test]
+fn a_sentence_about_secrets_is_no_secret() {
+    let text = job("targets: { all: true }, method: physical");
+    for comment in [
+        "rotate the secret every 90d; the password: ask ops in room 12",
+        "TENCENTCLOUD_SECRET_KEY_FILE=/run/secrets/key1",
+        "token: sha256 of the file, secret_key: PAY2_SECRET_KEY, password: ${DB_PASSWORD1}",
+    ] {
+        assert_eq!(load(&format!("{text}# {comment}\n")).policy.jobs.len(), 1, "{comment}");
+    }
+}
+
+#[test]
 fn a_byte_order_mark_and_windows_line_ends_are_no_fault() {
     load(&format!("\u{feff}{}", job("targets: { all: true }, method: physical")).replace('\n', "\r\n"));
 }

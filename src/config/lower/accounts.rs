@@ -104,7 +104,7 @@ impl Lowering<'_> {
             }
             (None, None, Some(prefix)) => self.env_prefix(&prefix.0, &at.key("env_prefix")),
             _ => {
-                // What stands there may be a key itself, so it is not repeated.
+                // What stands there may be a key itself, so it is not repeated, and drawn as `…`.
                 let finding = Finding::error("bad-credentials", Spot::Value(at.clone()), "`credentials` says in one way where the keys are");
                 self.fault(
                     finding.label("one of three").hint("write `env`, `{ env_prefix: PAY }` or `{ file: pay.ini }`; never the keys themselves"),
