@@ -56,6 +56,9 @@ pub(super) fn all(policy: &Policy, ledger: &FilePath, machine: &Machine, now: Da
                 .hint("add one, such as `jobs: [{ name: nightly, schedule: \"30 2 * * *\", time_zone: Asia/Shanghai, targets: { all: true }, method: physical }]`"),
         );
     }
+    // Before those of a single job, which may be as many as there are jobs.
+    let ahead = Ahead::of(policy, now, later(now, COMPARED));
+    crowds(policy, &ahead).iter().for_each(|crowd| findings.extend(crowded_slot(crowd, policy)));
     for (i, job) in policy.jobs.iter().enumerate() {
         let at = Path::default().key("jobs").index(i);
         let cadence = Cadence::of(job, &policy.blackouts, now);
@@ -63,8 +66,6 @@ pub(super) fn all(policy: &Policy, ledger: &FilePath, machine: &Machine, now: Da
         wide_start_window(job, &cadence, &at, findings);
         piling_backups(job, &cadence, &at, findings);
     }
-    let ahead = Ahead::of(policy, now, later(now, COMPARED));
-    crowds(policy, &ahead).iter().for_each(|crowd| findings.extend(crowded_slot(crowd, policy)));
     close_jobs(policy, &ahead, findings);
 }
 

@@ -7,18 +7,18 @@ use cdb_backupd::{
 use std::time::Duration;
 
 const TODAY: &str = "2026-11-24T02:00:00Z";
-pub const HEAD: &str = "version: 1
+pub(super) const HEAD: &str = "version: 1
 accounts: { main: { credentials: env } }
 instance_defaults: { account: main, region: ap-guangzhou, tags: { env: prod } }
 instances: [{ id: cdb-c1nl9rpv, name: orders }, { id: cdb-aaaa0001, name: scratch, region: ap-shanghai, tags: { env: test } }]
 defaults: { time_zone: Asia/Shanghai }
 ";
 
-pub fn load(text: &str) -> Loaded {
+pub(super) fn load(text: &str) -> Loaded {
     load_at(text, TODAY)
 }
 
-pub fn load_at(text: &str, today: &str) -> Loaded {
+pub(super) fn load_at(text: &str, today: &str) -> Loaded {
     let machine = Machine::pictured(&[("TENCENTCLOUD_SECRET_ID", "x"), ("TENCENTCLOUD_SECRET_KEY_FILE", "/x")], &[], "");
     loaded(text, &machine, today)
 }
@@ -34,7 +34,7 @@ fn loaded(text: &str, machine: &Machine, today: &str) -> Loaded {
     }
 }
 
-pub fn warnings(loaded: &Loaded) -> Vec<&'static str> {
+pub(super) fn warnings(loaded: &Loaded) -> Vec<&'static str> {
     loaded.warnings.iter().map(|w| w.code).collect()
 }
 

@@ -151,12 +151,8 @@ fn under_strict_the_last_line_says_that_warnings_are_faults() {
     }
     let (code, out, err) = strict(JOB, &[]);
     assert!(code == Some(0) && out.contains("policy.yaml is good") && !out.contains("refused") && err.is_empty(), "{out}{err}");
-    let many: String =
-        (0..60).map(|i| format!("{}\n", odd.trim().replace("jobs: [", "  - ").replace(" }]", " }").replace("nightly", &format!("j{i}")))).collect();
-    let (_, out, _) = strict(
-        &format!("jobs:\n{}", many.replace("all: true }", "all: true }, suspend: true").replace("}, suspend: true }", "}, suspend: true }")),
-        &[],
-    );
+    let job = |i: u8| format!("  - {{ name: j{i}, schedule: \"0 2 1-7 * SUN\", targets: {{ all: true }}, suspend: true }}\n");
+    let (_, out, _) = strict(&format!("jobs:\n{}", (0..60).map(job).collect::<String>()), &[]);
     assert!(out.contains("and 10 more warnings\n") && out.ends_with("60 warnings, and under --strict warnings are faults\n"), "{out}");
 }
 

@@ -166,7 +166,7 @@ fn slots_of_a_night_with_a_clock_change_are_marked_and_no_others() {
         let slots = slots(&policy(), &job, after, marked.len());
         assert_eq!(slots.len(), marked.len());
         for (slot, note) in slots.iter().zip(marked) {
-            let said = notes(&slot).join("; ");
+            let said = notes(slot).join("; ");
             assert!(note.map_or(said.is_empty(), |note| said.contains(note)), "{cron} at {}: {said}", slot.slot_local);
         }
     }
