@@ -43,17 +43,31 @@ impl Check {
                 return Ok(of_load(&error));
             }
         };
+        let refused = self.strict && !loaded.warnings.is_empty();
+        let file = globals.config.display().to_string();
+        let warnings = loaded.warnings.len() + loaded.beyond;
+        let refusal = format!("{file} is refused: {}, and under --strict warnings are faults", counted(warnings, "warning"));
+        let in_text = self.effective.is_none() && !json;
         if let Some(name) = &self.effective {
             globals.tell_faults(&loaded.warnings);
             effective(&loaded, name.as_deref(), json)?;
         } else if json {
             print_told(&loaded.warnings, loaded.beyond)?;
         } else {
-            let understood = understood(&loaded, &globals.config.display().to_string(), &globals.shown()?, now);
-            let more = if loaded.beyond > 0 { format!("and {} more\n\n", counted(loaded.beyond, "warning")) } else { String::new() };
-            output::print(&format!("{}{more}{understood}", drawn(&loaded.warnings)))?;
+            let title = if refused { format!("{file} means") } else { format!("{file} is good") };
+            let understood = understood(&loaded, &title, &globals.shown()?, now);
+            let last = if refused { format!("\n{refusal}\n") } else { String::new() };
+            let more = if loaded.beyond > 0 {
+                format!("and {} more {}\n\n", loaded.beyond, if loaded.beyond == 1 { "warning" } else { "warnings" })
+            } else {
+                String::new()
+            };
+            output::print(&format!("{}{more}{understood}{last}", drawn(&loaded.warnings)))?;
         }
-        Ok(if self.strict && !loaded.warnings.is_empty() { Exit::PolicyFault } else { Exit::Ok })
+        if refused && !in_text {
+            globals.tell(Level::Error, &refusal);
+        }
+        Ok(if refused { Exit::PolicyFault } else { Exit::Ok })
     }
 }
 
@@ -97,13 +111,13 @@ fn counted(n: usize, what: &str) -> String {
 }
 
 /// What the policy means, for the eye.
-fn understood(loaded: &Loaded, file: &str, shown: &Shown, now: Now) -> String {
+fn understood(loaded: &Loaded, title: &str, shown: &Shown, now: Now) -> String {
     let policy = &loaded.policy;
     let cadences: Vec<Cadence> = policy.jobs.iter().map(|j| Cadence::of(j, &policy.blackouts, now.utc)).collect();
     let runs = |job: &Job, slots: f64| if job.suspend { 0.0 } else { slots * number(job.instances.len()) };
     let a_day: f64 = policy.jobs.iter().zip(&cadences).map(|(j, c)| runs(j, c.a_day())).sum();
     let mut text = format!(
-        "{file} is good: {}, {}, {}, {}\n",
+        "{title}: {}, {}, {}, {}\n",
         counted(policy.accounts.len(), "account"),
         counted(policy.instances.len(), "instance"),
         counted(policy.jobs.len(), "job"),

@@ -26,7 +26,7 @@ use crate::{
     config::{self, Fault, Level, LoadError, Loaded},
     domain::{
         now::Now,
-        schedule::{Schedule, nearest_zone},
+        schedule::{Schedule, is_abbreviation, nearest_zone},
     },
 };
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
@@ -68,9 +68,11 @@ pub struct Globals {
 fn known_zone(text: &str) -> Result<String, String> {
     match Schedule::parse("@daily", text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => {
-            Err(nearest_zone(text).map_or("no such IANA time zone".to_owned(), |near| format!("no such IANA time zone; did you mean `{near}`?")))
-        }
+        Err(_) => Err(match nearest_zone(text) {
+            Some(near) => format!("no such IANA time zone; did you mean `{near}`?"),
+            None if is_abbreviation(text) => "abbreviations mean several zones; write a zone's name, such as `Asia/Shanghai`".to_owned(),
+            None => "no such IANA time zone".to_owned(),
+        }),
     }
 }
 

@@ -11,7 +11,6 @@ use crate::{
     config::Level,
     domain::{
         forecast::{Coming, coming},
-        names::JobName,
         now::Now,
         policy::{Job, Policy},
     },
@@ -68,7 +67,7 @@ impl Next {
         let mut slots: Vec<_> = jobs.into_iter().zip(of_jobs).flat_map(|(job, slots)| slots.into_iter().map(move |slot| (job, slot))).collect();
         slots.sort_by_key(|(_, coming)| coming.slot);
         if globals.output == Format::Json {
-            let items: Vec<Item<'_>> = slots.iter().map(|(job, coming)| Item::of(&job.name, coming)).collect();
+            let items: Vec<Item<'_>> = slots.iter().map(|(job, coming)| Item::of(job, coming)).collect();
             output::print_items(&items)?;
         } else if slots.is_empty() {
             globals.tell(Level::Warning, "no slot comes in that time");
@@ -90,16 +89,16 @@ fn jobs<'a>(policy: &'a Policy, name: Option<&str>) -> anyhow::Result<Vec<&'a Jo
 }
 
 impl<'a> Item<'a> {
-    fn of(job: &'a JobName, coming: &'a Coming) -> Self {
+    fn of(job: &'a Job, coming: &'a Coming) -> Self {
         let start = |t: DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Millis, true);
         Self {
-            job: job.as_str(),
+            job: job.name.as_str(),
             slot: coming.slot.to_rfc3339_opts(SecondsFormat::Secs, true),
             slot_local: &coming.slot_local,
             runs: coming.runs,
             starts_from: coming.starts.map(|(first, _)| start(first)),
             starts_until: coming.starts.map(|(_, last)| start(last)),
-            note: (!coming.notes.is_empty()).then(|| coming.notes.join("; ")),
+            note: (!coming.notes.is_empty()).then(|| notes(coming, |until| job.schedule.local(until)).join("; ")),
         }
     }
 }
@@ -109,15 +108,20 @@ fn text(slots: &[(&Job, Coming)], shown: &Shown) -> String {
     let head = ["SLOT", "UTC", "JOB", "RUNS", "STARTS"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(slots.iter().map(|(job, coming)| cells(job, coming, shown))).collect();
     let columns = Columns::fitting(&rows, [26, 20, 32, 6, 20]);
-    let notes = std::iter::once(&[][..]).chain(slots.iter().map(|(_, coming)| coming.notes.as_slice()));
+    let of_slots = slots.iter().map(|(job, coming)| notes(coming, |until| shown.local(until, &job.schedule)));
+    let notes = std::iter::once(Vec::new()).chain(of_slots);
     let mut text = String::new();
     for (row, notes) in rows.iter().zip(notes) {
         text += &format!("{}\n", columns.line(row));
         for note in notes {
-            text += &format!("  {}\n", visible(note));
+            text += &format!("  {}\n", visible(&note));
         }
     }
     text
+}
+
+fn notes(coming: &Coming, local: impl Fn(DateTime<Utc>) -> String) -> Vec<String> {
+    coming.notes.iter().map(|note| note.written(&local)).collect()
 }
 
 fn cells(job: &Job, coming: &Coming, shown: &Shown) -> [String; 5] {

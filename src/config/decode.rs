@@ -9,7 +9,7 @@ use super::{
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use serde_yaml::Value;
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// Keys of one entry that are told as wrong.
 const MOST_WRONG: usize = 64;
@@ -23,24 +23,85 @@ pub(super) fn entry<T: DeserializeOwned>(value: &Value, at: &Path, findings: &mu
         return None;
     }
     let mut rest = Cow::Borrowed(value);
-    for _ in 0..MOST_WRONG {
+    let mut wrong = BTreeSet::new();
+    for turn in 0..MOST_WRONG {
         let error = match serde_path_to_error::deserialize::<_, T>(&*rest) {
-            Ok(decoded) => return Some(decoded),
+            Ok(decoded) if wrong.is_empty() => return Some(decoded),
+            Ok(_) => return without(value, &wrong),
             Err(error) => error,
         };
+        if turn == 0 && has_other_keys(&rest) {
+            // They are told where all keys are looked at.
+            drop_other_keys(rest.to_mut(), &mut wrong);
+            continue;
+        }
         if findings.is_full() {
             findings.count_one();
             break;
         }
-        let Some(wrong) = tell(&error, &rest, at, findings) else { break };
-        rest.to_mut().as_mapping_mut().and_then(|map| map.remove(wrong.as_str()))?;
+        let Some(path) = tell(&error, &rest, at, findings) else { break };
+        let Some(Step::Key(key)) = path.first() else { break };
+        wrong.insert(key.to_string());
+        if !take_out(rest.to_mut(), &path, &error.inner().to_string()) {
+            rest.to_mut().as_mapping_mut().and_then(|map| map.remove(key.as_ref()))?;
+        }
     }
     findings.mark_unknown(at.clone());
     None
 }
 
-/// Takes up what the decoder says. Gives the key of the entry that is wrong, itself or in what it holds.
-fn tell(error: &serde_path_to_error::Error<serde_yaml::Error>, value: &Value, at: &Path, findings: &mut Findings) -> Option<String> {
+/// The entry without these keys, and without those that are no text.
+fn without<T: DeserializeOwned>(value: &Value, wrong: &BTreeSet<String>) -> Option<T> {
+    let mut rest = value.clone();
+    rest.as_mapping_mut()?.retain(|key, _| key.as_str().is_some_and(|key| !wrong.contains(key)));
+    serde_path_to_error::deserialize(&rest).ok()
+}
+
+/// Whether a key in it is no text.
+fn has_other_keys(value: &Value) -> bool {
+    match value {
+        Value::Mapping(map) => map.iter().any(|(key, value)| !key.is_string() || has_other_keys(value)),
+        Value::Sequence(items) => items.iter().any(has_other_keys),
+        _ => false,
+    }
+}
+
+/// Takes out what stands under a key that is no text. `wrong` takes up the keys of the entry below which there was one.
+fn drop_other_keys(value: &mut Value, wrong: &mut BTreeSet<String>) {
+    fn drop_all(value: &mut Value) {
+        match value {
+            Value::Mapping(map) => {
+                map.retain(|key, _| key.is_string());
+                map.values_mut().for_each(drop_all);
+            }
+            Value::Sequence(items) => items.iter_mut().for_each(drop_all),
+            _ => {}
+        }
+    }
+    if let Value::Mapping(map) = &*value {
+        wrong.extend(map.iter().filter(|(_, value)| has_other_keys(value)).filter_map(|(key, _)| Some(key.as_str()?.to_owned())));
+    }
+    drop_all(value);
+}
+
+/// Takes out the one thing that is wrong, so that the next one is found; of a list an item is replaced, since the others keep their numbers.
+fn take_out(value: &mut Value, path: &[Step], message: &str) -> bool {
+    let Some((last, above)) = path.split_last() else { return false };
+    let holder = above.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_ref()),
+        Step::Index(index) => value.get_mut(*index),
+    });
+    match (holder, last) {
+        (Some(Value::Mapping(map)), Step::Key(key)) => map.remove(key.as_ref()).is_some(),
+        (Some(Value::Sequence(items)), Step::Index(index)) if message.contains("expected a text") => {
+            items.get_mut(*index).map(|item| *item = Value::String(String::new())).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Takes up what the decoder says. Gives the way from the entry to what is wrong.
+fn tell(error: &serde_path_to_error::Error<serde_yaml::Error>, value: &Value, at: &Path, findings: &mut Findings) -> Option<Vec<Step>> {
     let message = error.inner().to_string();
     let steps = error.path().iter().filter_map(|segment| match segment {
         Segment::Seq { index } => Some(Step::Index(*index)),
@@ -52,13 +113,12 @@ fn tell(error: &serde_path_to_error::Error<serde_yaml::Error>, value: &Value, at
         Some((_, rest)) => unknown_key(rest, path, value, at),
         None => (wrong_type(&message, path), None),
     };
-    let wrong = finding.place_path().and_then(|path| match path.steps().get(at.steps().len()) {
-        Some(Step::Key(key)) => Some(key.to_string()),
-        _ => None,
-    });
-    if let Some(key) = &wrong {
+    let below: Option<Vec<Step>> = finding.place_path().map(|path| path.steps().iter().skip(at.steps().len()).cloned().collect());
+    let wrong = below.filter(|below| matches!(below.first(), Some(Step::Key(_))));
+    if let Some(Step::Key(key)) = wrong.as_deref().and_then(<[Step]>::first) {
+        let key = key.to_string();
         // A merge key may have brought anything.
-        findings.mark_unknown(if key == "<<" { at.clone() } else { at.key(key.clone()) });
+        findings.mark_unknown(if key == "<<" { at.clone() } else { at.key(key) });
         let is_own = finding.place_path().is_some_and(|path| path.steps().len() == at.steps().len() + 1);
         if let Some(meant) = meant.filter(|meant| is_own && value.get(meant.as_str()).is_none()) {
             findings.mark_unknown(at.key(meant));

@@ -12,7 +12,8 @@ use crate::domain::{
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
-const YEAR: Duration = Duration::from_secs(366 * 86_400);
+/// Each change of the clock that comes every year comes within it, on whatever day one looks.
+const AHEAD: Duration = Duration::from_secs(400 * 86_400);
 /// The fields of a cron text with seconds: what each counts, how many there are of it, and the first.
 const FIELDS: [(&str, u32, &str); 6] =
     [("second", 60, "0"), ("minute", 60, "0"), ("hour", 24, "0"), ("day of the month", 31, "1"), ("month", 12, "1"), ("day of the week", 7, "0")];
@@ -88,19 +89,24 @@ fn long_step(schedule: &Schedule, at: &Spot) -> Option<Finding> {
     )
 }
 
-/// Slots that fall away, move or repeat when the clock changes. That a job of every hour runs every hour needs no word.
+/// Slots that fall away, move or repeat when the clock changes: the next night on which it is put forward, and the next on which it is put back. That a job of every hour runs every hour needs no word.
 fn changed_night(schedule: &Schedule, at: &Spot, now: DateTime<Utc>) -> Option<Finding> {
     let fields = fields(schedule);
     let hour = fields.get(2)?;
     if *hour == "*" || hour.strip_prefix("*/").and_then(|step| step.parse::<u32>().ok()) == Some(1) {
         return None;
     }
-    let nights = schedule.changed_nights(now, later(now, YEAR));
-    let (night, what) = nights.iter().find_map(|night| Some((night, becomes(night)?)))?;
-    let (date, zone, then) = (night.date, schedule.zone(), schedule.local(night.at));
-    let then = then.get(11..).unwrap_or_default();
-    let turns = if matches!(night.effect, Effect::Twice | Effect::FirstOfTwo) { "back" } else { "forward" };
-    let message = format!("on {date} the clock of {zone} is put {turns} to {then}: {what}");
+    let nights = schedule.changed_nights(now, later(now, AHEAD));
+    let told = nights.iter().filter_map(|night| Some((night, becomes(night)?)));
+    let (back, forward): (Vec<_>, Vec<_>) = told.partition(|(night, _)| matches!(night.effect, Effect::Twice | Effect::FirstOfTwo));
+    let mut next: Vec<_> = forward.first().map(|told| (told, "forward")).into_iter().chain(back.first().map(|told| (told, "back"))).collect();
+    next.sort_by_key(|((night, _), _)| night.at);
+    let zone = schedule.zone();
+    let sentences = next.iter().map(|((night, what), turns)| {
+        let then = schedule.local(night.at);
+        format!("on {} the clock of {zone} is put {turns} to {}: {what}", night.date, then.get(11..).unwrap_or_default())
+    });
+    let message = sentences.reduce(|first, second| format!("{first}; {second}"))?;
     let finding = Finding::warning("changed-night", at.clone(), message).label("in the hour that is skipped or repeated");
     Some(finding.hint("choose an hour that every night has once, or a zone without clock changes such as `UTC`"))
 }

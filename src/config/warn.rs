@@ -12,11 +12,12 @@ use super::{
     redact,
 };
 use crate::domain::{
+    forecast::{Ahead, Crowd, crowds},
     names::InstanceId,
-    now::{earlier, later},
-    policy::{Account, Instance, Job, Policy},
+    now::later,
+    policy::{Instance, Job, Policy},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::{
     collections::{HashMap, HashSet},
     path::Path as FilePath,
@@ -25,8 +26,8 @@ use std::{
 
 /// Starts of two jobs on one instance that are nearer than this get in each other's way.
 const CLOSE: Duration = Duration::from_secs(10 * 60);
-/// How far ahead, and over how many slots of a job, two jobs are compared.
-const COMPARED: (Duration, usize) = (Duration::from_secs(35 * 86_400), 1_000);
+/// How far ahead slots are compared: what meets once a year meets within it, on whatever day one looks.
+const COMPARED: Duration = Duration::from_secs(400 * 86_400);
 /// Pairs of jobs that are compared.
 const MOST_PAIRS: usize = 2_000;
 /// Backups a year of one instance that a job may leave without a word: more than two a day.
@@ -55,15 +56,17 @@ pub(super) fn all(policy: &Policy, ledger: &FilePath, machine: &Machine, now: Da
                 .hint("add one, such as `jobs: [{ name: nightly, schedule: \"30 2 * * *\", time_zone: Asia/Shanghai, targets: { all: true }, method: physical }]`"),
         );
     }
+    // Before those of a single job, which may be as many as there are jobs.
+    let ahead = Ahead::of(policy, now, later(now, COMPARED));
+    crowds(policy, &ahead).iter().for_each(|crowd| findings.extend(crowded_slot(crowd, policy)));
     for (i, job) in policy.jobs.iter().enumerate() {
         let at = Path::default().key("jobs").index(i);
         let cadence = Cadence::of(job, &policy.blackouts, now);
         odd_schedule::all(job, &at, now, findings);
-        crowded_slot(job, policy, &at, findings);
         wide_start_window(job, &cadence, &at, findings);
         piling_backups(job, &cadence, &at, findings);
     }
-    close_jobs(policy, now, findings);
+    close_jobs(policy, &ahead, findings);
 }
 
 fn unfit_ledger(policy: &Policy, ledger: &FilePath, machine: &Machine, findings: &mut Findings) {
@@ -109,30 +112,43 @@ fn idle_instances(policy: &Policy, findings: &mut Findings) {
 }
 
 /// More runs in a slot than can be started in time.
-fn crowded_slot(job: &Job, policy: &Policy, at: &Path, findings: &mut Findings) {
-    let mut runs: HashMap<&str, u32> = HashMap::new();
-    for instance in &job.instances {
-        *runs.entry(instance.account.as_str()).or_default() += 1;
-    }
-    let accounts = policy.accounts.iter().filter_map(|a| runs.get(a.name.as_str()).map(|n| (a, *n)));
-    for (account, runs) in accounts {
-        let room = (job.start_within + job.spread).as_secs_f64() * account.calls_per_second;
-        if f64::from(runs) > room.max(1.0) {
-            findings.push(crowded(job, account, runs, room, at));
-        }
-    }
+fn crowded_slot(crowd: &Crowd<'_>, policy: &Policy) -> Option<Finding> {
+    let (first, _) = *crowd.late.first()?;
+    let job = policy.jobs.get(first)?;
+    let names = |jobs: &mut dyn Iterator<Item = usize>| listed(jobs.filter_map(|job| Some(redact::quoted(policy.jobs.get(job)?.name.as_str()))));
+    let accounts = listed(crowd.accounts.iter().map(|name| redact::quoted(name.as_str())));
+    let whose = if crowd.accounts.len() > 1 { format!("accounts {accounts}, which share keys") } else { format!("account {accounts}") };
+    let (runs, in_time, pace) = (crowd.runs, crowd.in_time, crowd.per_second);
+    let alone = crowd.jobs.len() == 1;
+    let message = if alone {
+        let window = written(job.start_within + job.spread);
+        format!("each slot has {runs} runs of {whose}, and {in_time} can start within {window} at {pace} calls a second")
+    } else {
+        let (slot, jobs) = (job.schedule.local(crowd.slot), names(&mut crowd.jobs.iter().copied()));
+        format!("at {slot} {jobs} have {runs} runs together of {whose}, and {in_time} can start in time at {pace} calls a second")
+    };
+    let at = |job: usize, key: &str| Spot::Value(Path::default().key("jobs").index(job).key(key.to_owned()));
+    let finding = Finding::warning("crowded-slot", at(first, "start_within"), message).label("too short for all");
+    let finding = match crowd.jobs.iter().find(|job| **job != first) {
+        Some(other) => finding.also(at(*other, "schedule"), "at the same time"),
+        None => finding,
+    };
+    // A run starts before its window ends, not when it ends.
+    let needed = Duration::from_secs(crowd.late.iter().map(|(_, wait)| wait.as_secs() + 1).max()?);
+    let of = if crowd.late.len() > 1 { format!(" in {}", names(&mut crowd.late.iter().map(|(job, _)| *job))) } else { String::new() };
+    let instead = if alone { "spread the instances over several jobs" } else { "move a job to another time" };
+    Some(finding.hint(format!("write `start_within: {}` or more{of}, or {instead}", written(needed))))
 }
 
-fn crowded(job: &Job, account: &Account, runs: u32, room: f64, at: &Path) -> Finding {
-    let needed = Duration::from_secs_f64((f64::from(runs) / account.calls_per_second).ceil());
-    let message = format!(
-        "each slot has {runs} runs of account {}, and {room:.0} can start within {} at {} calls a second",
-        redact::quoted(account.name.as_str()),
-        written(job.start_within + job.spread),
-        account.calls_per_second,
-    );
-    let finding = Finding::warning("crowded-slot", Spot::Value(at.key("start_within")), message).label("too short for all");
-    finding.hint(format!("write `start_within: {}` or more, or spread the instances over several jobs", written(needed)))
+/// `a`, `a and b`, or `a, b and 3 more`.
+fn listed(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [one, other] => format!("{one} and {other}"),
+        [one, other, rest @ ..] => format!("{one}, {other} and {} more", rest.len()),
+    }
 }
 
 fn wide_start_window(job: &Job, cadence: &Cadence, at: &Path, findings: &mut Findings) {
@@ -158,7 +174,7 @@ fn piling_backups(job: &Job, cadence: &Cadence, at: &Path, findings: &mut Findin
 }
 
 /// Pairs of jobs that start on one instance at nearly the same time.
-fn close_jobs(policy: &Policy, now: DateTime<Utc>, findings: &mut Findings) {
+fn close_jobs<'a>(policy: &'a Policy, ahead: &Ahead<'a>, findings: &mut Findings) {
     let mut jobs_of: HashMap<&InstanceId, Vec<usize>> = HashMap::new();
     let active = policy.jobs.iter().enumerate().filter(|(_, job)| !job.suspend);
     for (i, job) in active {
@@ -169,7 +185,6 @@ fn close_jobs(policy: &Policy, now: DateTime<Utc>, findings: &mut Findings) {
     // Many instances have the same jobs; each set of jobs is looked at once.
     let mut sets: HashSet<&[usize]> = HashSet::new();
     let mut pairs: HashSet<(usize, usize)> = HashSet::new();
-    let mut slots = HashMap::new();
     for instance in &policy.instances {
         let jobs = jobs_of.get(&instance.id).map(Vec::as_slice).unwrap_or_default();
         if !sets.insert(jobs) {
@@ -181,25 +196,21 @@ fn close_jobs(policy: &Policy, now: DateTime<Utc>, findings: &mut Findings) {
                     return;
                 }
                 if pairs.insert((*a, *b)) {
-                    findings.extend(close_pair(policy, (*a, *b), instance, &mut slots, now));
+                    findings.extend(close_pair(policy, (*a, *b), instance, ahead));
                 }
             }
         }
     }
 }
 
-fn close_pair(
-    policy: &Policy,
-    (a, b): (usize, usize),
-    instance: &Instance,
-    slots: &mut HashMap<usize, Vec<DateTime<Utc>>>,
-    now: DateTime<Utc>,
-) -> Option<Finding> {
+fn close_pair<'a>(policy: &'a Policy, (a, b): (usize, usize), instance: &Instance, ahead: &Ahead<'a>) -> Option<Finding> {
     let (first, second) = (policy.jobs.get(a)?, policy.jobs.get(b)?);
-    for (i, job) in [(a, first), (b, second)] {
-        slots.entry(i).or_insert_with(|| job.schedule.slots_between(now, later(now, COMPARED.0)).take(COMPARED.1).collect());
-    }
-    let (at_a, at_b) = first_meeting(slots.get(&a)?, first.spread, slots.get(&b)?, second.spread)?;
+    let first_is_seldom = ahead.listed(first) <= ahead.listed(second);
+    let (seldom, often) = if first_is_seldom { (first, second) } else { (second, first) };
+    // A start may come later than its slot by as much as the job spreads its runs.
+    let [before, after] = [often, seldom].map(|job| TimeDelta::from_std(CLOSE + job.spread).unwrap_or(TimeDelta::MAX));
+    let (seldom, often) = ahead.first_meeting(seldom, often, before, after)?;
+    let (at_a, at_b) = if first_is_seldom { (seldom, often) } else { (often, seldom) };
     // One zone for both, so that they can be compared.
     let zone = &first.schedule;
     let when = match at_a == at_b {
@@ -219,35 +230,4 @@ fn close(message: String, first: usize, second: usize) -> Finding {
     let at = |job: usize| Spot::Value(Path::default().key("jobs").index(job).key("schedule"));
     let finding = Finding::warning("close-jobs", at(second), message).label("this one").also(at(first), "and this one");
     finding.hint("an instance makes one backup at a time, so one of them waits; move one by more than a backup's length")
-}
-
-/// The first slot of `a` that has one of `b` whose start, spread included, may lie nearer than [`CLOSE`], and the nearest of those.
-fn first_meeting(a: &[DateTime<Utc>], spread_a: Duration, b: &[DateTime<Utc>], spread_b: Duration) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let mut later_b = b;
-    a.iter().find_map(|at| {
-        let least = earlier(earlier(*at, CLOSE), spread_b);
-        let most = later(later(*at, CLOSE), spread_a);
-        later_b = later_b.get(later_b.partition_point(|b| *b <= least)..).unwrap_or_default();
-        let meeting = later_b.iter().take_while(|b| **b < most).min_by_key(|b| (**b - *at).abs())?;
-        Some((*at, *meeting))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(hours: &[i64]) -> Vec<DateTime<Utc>> {
-        hours.iter().filter_map(|h| DateTime::from_timestamp(h * 60, 0)).collect()
-    }
-
-    #[test]
-    fn two_slots_meet_when_their_starts_may_be_less_than_ten_minutes_apart() {
-        let none = Duration::ZERO;
-        assert_eq!(first_meeting(&at(&[100, 200]), none, &at(&[110, 209]), none), Some((at(&[200])[0], at(&[209])[0])));
-        assert_eq!(first_meeting(&at(&[100]), none, &at(&[90, 110]), none), None);
-        assert_eq!(first_meeting(&at(&[100]), none, &at(&[95, 100, 101]), none), Some((at(&[100])[0], at(&[100])[0])));
-        assert_eq!(first_meeting(&at(&[100]), Duration::from_secs(60), &at(&[110]), none), Some((at(&[100])[0], at(&[110])[0])));
-        assert_eq!(first_meeting(&at(&[100]), none, &at(&[90]), Duration::from_secs(60)), Some((at(&[100])[0], at(&[90])[0])));
-    }
 }

@@ -6,6 +6,7 @@ mod bad_policies;
 mod binary;
 mod good_policies;
 mod health;
+mod meetings;
 mod next;
 mod noise;
 mod stops;

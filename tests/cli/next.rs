@@ -90,6 +90,25 @@ fn a_zone_that_is_asked_for_is_the_zone_of_slots_and_starts() {
 }
 
 #[test]
+fn a_zone_that_is_asked_for_is_the_zone_of_notes_for_people() {
+    let args = ["nightly", "--from", "2027-03-28T12:00:00Z", "--count", "1", "--tz", "Asia/Kolkata"];
+    let text = String::from_utf8_lossy(&next(&args).stdout).into_owned();
+    assert!(text.contains("  skipped: blackout (fair) until 2027-03-29 06:30:00 +05:30\n"), "{text}");
+    assert_eq!(items(&args)[0]["note"], "skipped: blackout (fair) until 2027-03-29 03:00:00 +02:00");
+}
+
+#[test]
+fn an_abbreviation_of_several_zones_is_not_guessed_at() {
+    for zone in ["CST", "PST", "IST", "bst"] {
+        let said = String::from_utf8_lossy(&next(&["--tz", zone]).stderr).into_owned();
+        assert!(
+            said.contains("abbreviations mean several zones; write a zone's name, such as `Asia/Shanghai`") && !said.contains("did you mean"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn warnings_of_the_policy_go_to_stderr_and_change_nothing() {
     let output = next(&["noon", "--from", "2027-03-28T00:00:00Z"]);
     assert_eq!(output.status.code(), Some(0));

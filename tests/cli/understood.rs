@@ -121,8 +121,39 @@ fn without_a_job_there_is_an_empty_list() {
 fn where_the_ledger_cannot_or_does_not_yet_lie_is_told() {
     let (text, _) = with_keys(&format!("{HEAD}{ENV}{JOB}ledger: /tmp\n"), &[]);
     assert!(text.contains("ledger-is-a-folder") && text.contains("write a file's path, such as `/tmp/ledger.db`"), "{text}");
+    let dir = tempfile::tempdir().expect("a directory");
+    for home in ["\"~/x.db\"", "\"~\"", "~backup/x.db"] {
+        let output = check(dir.path(), &format!("{HEAD}{ENV}{JOB}ledger: {home}\n"), &[], &[]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code() == Some(78) && text.contains("bad-path") && text.contains("write the path out"), "{text}");
+    }
     let (text, _) = with_keys(&format!("{HEAD}{ENV}{JOB}ledger: no/such/folder/ledger.db\n"), &[]);
     assert!(text.contains("(its folder is not there; `run` makes it)"), "{text}");
+}
+
+#[test]
+fn under_strict_the_last_line_says_that_warnings_are_faults() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let strict = |jobs: &str, args: &[&str]| {
+        let text = format!("{HEAD}{ENV}{jobs}");
+        let keys = [("TENCENTCLOUD_SECRET_ID", "x"), ("TENCENTCLOUD_SECRET_KEY", "x")];
+        let output = check(dir.path(), &text, &[&["--strict"], args].concat(), &keys);
+        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        (output.status.code(), out, err)
+    };
+    let odd = JOB.replace("30 2 * * *", "0 2 1-7 * SUN");
+    let last = "policy.yaml is refused: 1 warning, and under --strict warnings are faults\n";
+    let (code, out, err) = strict(&odd, &[]);
+    assert!(code == Some(78) && out.ends_with(last) && !out.contains("is good") && err.is_empty(), "{out}{err}");
+    for args in [&["-o", "json"][..], &["--effective"]] {
+        let (code, out, err) = strict(&odd, args);
+        assert!(code == Some(78) && err.ends_with(last) && !out.contains("refused"), "{out}{err}");
+    }
+    let (code, out, err) = strict(JOB, &[]);
+    assert!(code == Some(0) && out.contains("policy.yaml is good") && !out.contains("refused") && err.is_empty(), "{out}{err}");
+    let job = |i: u8| format!("  - {{ name: j{i}, schedule: \"0 2 1-7 * SUN\", targets: {{ all: true }}, suspend: true }}\n");
+    let (_, out, _) = strict(&format!("jobs:\n{}", (0..60).map(job).collect::<String>()), &[]);
+    assert!(out.contains("and 10 more warnings\n") && out.ends_with("60 warnings, and under --strict warnings are faults\n"), "{out}");
 }
 
 #[test]

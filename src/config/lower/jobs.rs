@@ -11,7 +11,7 @@ use crate::{
     domain::{
         names::JobName,
         policy::Job,
-        schedule::{Schedule, ScheduleError, nearest_zone},
+        schedule::{Schedule, ScheduleError, is_abbreviation, nearest_zone},
     },
 };
 use serde_yaml::{Mapping, Value};
@@ -122,6 +122,9 @@ impl Lowering<'_> {
                 let near = nearest_zone(zone);
                 self.fault(match near {
                     Some(near) => finding.label(format!("did you mean `{near}`?")).hint(format!("write `{near}`")),
+                    None if is_abbreviation(zone) => {
+                        finding.label("an abbreviation").hint("abbreviations mean several zones; write a zone's name, such as `Asia/Shanghai`")
+                    }
                     None => finding.label("unknown").hint("write a name such as `Asia/Shanghai` or `UTC`"),
                 });
                 None

@@ -62,6 +62,12 @@ impl Lowering<'_> {
             );
             return None;
         }
+        if text.0.split('/').next().is_some_and(|first| first == "~" || (first.starts_with('~') && first.len() < text.0.len())) {
+            let message = format!("{} would be a folder named `~`: only shells know `~`", redact::quoted(&text.0));
+            let finding = Finding::error("bad-path", Spot::Value(at), message).label("no home folder here");
+            self.fault(finding.hint("write the path out, such as `/var/lib/cdb-backupd/ledger.db`"));
+            return None;
+        }
         Some(self.beside.join(text.0))
     }
 

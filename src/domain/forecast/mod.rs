@@ -2,12 +2,17 @@
 //!
 //! Decided here: the figures and words that `next` shows. Nothing acts on them: the planner judges each slot when it has come.
 
+mod ahead;
+mod crowds;
 mod starts;
+
+pub use ahead::Ahead;
+pub use crowds::{Crowd, crowds};
 
 use super::{
     names::JobName,
     now::later,
-    policy::{Job, Policy},
+    policy::{Blackout, Job, Policy},
     schedule::{ChangedNight, Effect, Schedule},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,7 +34,29 @@ pub struct Coming {
     /// The first and the last start; absent when nothing starts.
     pub starts: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// What is odd about it: blackouts, holds, and what a change of the clock does to it.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
+}
+
+/// What is odd about a slot, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    says: String,
+    /// The moment that ends the sentence.
+    until: Option<DateTime<Utc>>,
+}
+
+impl Note {
+    /// The sentence, with its moment as `local` writes it.
+    pub fn written(&self, local: impl FnOnce(DateTime<Utc>) -> String) -> String {
+        let until = self.until.map(|until| format!(" until {}", local(until)));
+        format!("{}{}", self.says, until.unwrap_or_default())
+    }
+}
+
+impl From<String> for Note {
+    fn from(says: String) -> Self {
+        Self { says, until: None }
+    }
 }
 
 /// The slots of each of these jobs in `(after, until]`, at most `count` of each.
@@ -57,13 +84,8 @@ pub fn coming(policy: &Policy, jobs: &[&Job], after: DateTime<Utc>, until: DateT
 fn starting<'a>(policy: &'a Policy, slots: &BTreeSet<DateTime<Utc>>) -> BTreeMap<DateTime<Utc>, Vec<&'a Job>> {
     let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for job in policy.jobs.iter().filter(|job| !job.suspend) {
-        let mut from = slots.first().copied();
-        while let Some(slot) = from {
-            let Some(next) = job.schedule.next_after(slot - TimeDelta::milliseconds(1)) else { break };
-            if next == slot && blackout(policy, job, slot).is_none() {
-                found.entry(slot).or_default().push(&**job);
-            }
-            from = slots.range(next.max(slot + TimeDelta::milliseconds(1))..).next().copied();
+        for slot in ahead::shared(&job.schedule, slots).filter(|slot| blackout(policy, job, *slot).is_none()) {
+            found.entry(slot).or_default().push(&**job);
         }
     }
     found
@@ -83,26 +105,30 @@ fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, delays: Option<Delay
     let mut starts = delays.map(|(first, last)| (later(slot, first), later(slot, last)));
     if let Some((until, reason)) = blackout(policy, job, slot) {
         let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-        notes.push(format!("skipped: blackout{reason} until {}", schedule.local(until)));
+        notes.push(Note { says: format!("skipped: blackout{reason}"), until: Some(until) });
         starts = None;
     } else if job.suspend {
-        notes.push("held: the policy suspends the job".to_owned());
+        notes.push("held: the policy suspends the job".to_owned().into());
         starts = None;
     } else if let Some((first, last)) = starts {
         let waiting = blackout(policy, job, first).map(|found| ("starts wait", found));
         let waiting = waiting.or_else(|| blackout(policy, job, last).map(|found| ("the last starts wait", found)));
-        notes.extend(waiting.map(|(who, (until, _))| format!("{who}: blackout until {}", schedule.local(until))));
+        notes.extend(waiting.map(|(who, (until, _))| Note { says: format!("{who}: blackout"), until: Some(until) }));
     }
     if job.instances.is_empty() {
-        notes.push("matches no instance".to_owned());
+        notes.push("matches no instance".to_owned().into());
     }
-    notes.extend(nights.iter().filter(|night| night.slots.contains(&slot)).map(|night| night_note(night, schedule)));
+    notes.extend(nights.iter().filter(|night| night.slots.contains(&slot)).map(|night| night_note(night, schedule).into()));
     Coming { slot, slot_local: schedule.local(slot), runs: job.instances.len(), starts, notes }
 }
 
 /// When the blackout that `t` lies in ends, and its reason.
 fn blackout<'a>(policy: &'a Policy, job: &'a Job, t: DateTime<Utc>) -> Option<(DateTime<Utc>, &'a str)> {
-    policy.blackouts.iter().chain(&job.blackouts).find_map(|blackout| Some((blackout.covers(t)?, blackout.reason.as_str())))
+    dark(&policy.blackouts, t).or_else(|| dark(&job.blackouts, t))
+}
+
+fn dark(blackouts: &[Blackout], t: DateTime<Utc>) -> Option<(DateTime<Utc>, &str)> {
+    blackouts.iter().find_map(|blackout| Some((blackout.covers(t)?, blackout.reason.as_str())))
 }
 
 fn night_note(night: &ChangedNight, schedule: &Schedule) -> String {

@@ -15,7 +15,7 @@ mod slots;
 mod zone;
 
 pub use nights::{ChangedNight, Effect};
-pub use zone::nearest_zone;
+pub use zone::{is_abbreviation, nearest_zone};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jiff::{Timestamp, tz::TimeZone};

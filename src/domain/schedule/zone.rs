@@ -28,13 +28,21 @@ pub fn nearest_zone(written: &str) -> Option<String> {
     if wanted.rsplit('/').next() == Some("beijing") {
         return names.find(|name| name.as_str() == "Asia/Shanghai").map(|name| name.to_string());
     }
+    let is_abbreviation = is_abbreviation(written);
     let near = |name: &str| {
         let known = plain(name);
         let is_its_place = known.rsplit_once('/').is_some_and(|(_, place)| place == wanted);
         let edits = if is_its_place { 0 } else { distance(wanted.as_bytes(), known.as_bytes()) };
-        (edits <= 1 + known.len() / 4).then(|| (edits, name.to_owned()))
+        let most = if is_abbreviation { 0 } else { 1 + known.len() / 4 };
+        (edits <= most).then(|| (edits, name.to_owned()))
     };
     names.filter_map(|name| near(name.as_str())).min().map(|(_, name)| name)
+}
+
+/// Whether it looks like `CST`: letters that may stand for several zones, hours apart, so that none can be guessed.
+pub fn is_abbreviation(written: &str) -> bool {
+    let is_all = |in_case: fn(&u8) -> bool| written.as_bytes().iter().all(in_case);
+    (2..=4).contains(&written.len()) && (is_all(u8::is_ascii_uppercase) || is_all(u8::is_ascii_lowercase))
 }
 
 /// Levenshtein's distance.
@@ -68,6 +76,10 @@ mod tests {
             ("New York", Some("America/New_York")),
             ("+08:00", None),
             ("Mars/Olympus", None),
+            ("CST", None),
+            ("pst", None),
+            ("IST", None),
+            ("rome", Some("Europe/Rome")),
             ("", None),
         ] {
             assert_eq!(nearest_zone(written).as_deref(), meant, "{written}");
