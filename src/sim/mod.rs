@@ -5,7 +5,8 @@
 //! `verify` (signatures, by code of its own), [`door`] (in process), [`http`] with `read` and `socket`, [`audit`] (what tests ask afterwards),
 //! [`time`] (its time base).
 //!
-//! The same seed and the same calls make the same timeline, byte for byte. It sees `domain` and `cloud`'s types, never the client or the signer.
+//! The same seed and the same calls make the same timeline, byte for byte. It sees `domain`, `cloud`'s types and its table of codes, never the client
+//! or the signer.
 
 pub mod audit;
 mod backup;
