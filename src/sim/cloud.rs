@@ -23,7 +23,30 @@ const SIGNATURE_LIFE_S: u64 = 300;
 /// Calls that are remembered; the oldest are dropped.
 const EVENTS: usize = 200_000;
 /// Regions the gateway knows, besides those of its instances (README §6.3).
-const REGIONS: [&str; 6] = ["ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-hongkong", "ap-singapore", "eu-frankfurt"];
+const REGIONS: [&str; 22] = [
+    "ap-bangkok",
+    "ap-beijing",
+    "ap-beijing-fsi",
+    "ap-chengdu",
+    "ap-chongqing",
+    "ap-guangzhou",
+    "ap-hongkong",
+    "ap-jakarta",
+    "ap-mumbai",
+    "ap-nanjing",
+    "ap-seoul",
+    "ap-shanghai",
+    "ap-shanghai-fsi",
+    "ap-shenzhen-fsi",
+    "ap-singapore",
+    "ap-tokyo",
+    "eu-frankfurt",
+    "eu-moscow",
+    "na-ashburn",
+    "na-siliconvalley",
+    "na-toronto",
+    "sa-saopaulo",
+];
 
 /// One moment, on both of the cloud's clocks.
 #[derive(Clone, Copy, Debug)]

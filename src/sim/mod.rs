@@ -1,9 +1,9 @@
 //! A stateful, seeded model of the cdb API, stricter than the real service, with two doors: in process and loopback HTTP.
 //!
-//! In reading order: [`settings`] (what a cloud is built from), [`faults`] (what can go wrong, by name), [`script`] (when), [`dice`] (chance that
-//! repeats), `call` (a call as both doors hand it in), `exchange` (its course in time), `cloud` with `site` and `backup` (what acting means), [`rate`],
-//! `verify` (signatures, by code of its own), [`door`] (in process), [`http`] with `read` and `socket`, [`audit`] (what tests ask afterwards),
-//! [`time`] (its time base).
+//! In reading order: [`settings`] (what a cloud is built from), [`faults`] (what can go wrong, by name),
+//! [`script`] (when), [`dice`] (chance that repeats), `call` (a call as both doors hand it in), `exchange` (its course in time), `cloud` with `site`
+//! and `backup` (what acting means), [`rate`], `verify` (signatures, by code of its own), [`door`] (in process), [`http`] with `read`, `json` and
+//! `socket`, [`audit`] (what tests ask afterwards), [`time`] (its time base).
 //!
 //! The same seed and the same calls make the same timeline, byte for byte. It sees `domain`, `cloud`'s types and its table of codes, never the client
 //! or the signer.
@@ -19,6 +19,7 @@ pub mod faults;
 pub mod http;
 #[cfg(test)]
 mod http_tests;
+mod json;
 pub mod rate;
 mod read;
 pub mod script;
