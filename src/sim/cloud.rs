@@ -158,7 +158,7 @@ impl State {
         let mut faults = self.settings.faults.draw(request.action, &instance, nth, of_all, &mut stream);
         let down = |f: &Fault| matches!(f, Fault::Outage(span) if span.contains(&moment.at));
         if self.settings.faults.standing.iter().any(down) {
-            faults.push(Fault::Unreachable);
+            faults = vec![Fault::Unreachable];
         }
         // What leaves the caller counts as its pace, however long it then lies in the network.
         if !faults.contains(&Fault::Unreachable) && self.settings.accounts.iter().any(|a| a.secret_id == request.secret_id) {

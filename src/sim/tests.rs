@@ -361,7 +361,7 @@ async fn a_kill_happens_at_its_instant() {
 async fn night(seed: u64) -> String {
     let mut settings = settings("");
     settings.seed = seed;
-    let odds = Fault::all().into_iter().filter(|f| f.touches() != super::faults::Touches::Everything).map(|f| (f, 0.05)).collect();
+    let odds = Fault::all().into_iter().filter(|f| f.touches() != super::faults::Touches::Everything).map(|f| (f, 0.03)).collect();
     settings.faults = Faults { odds, ..Faults::default() };
     let cloud = cloud(settings);
     for n in 0..100 {
