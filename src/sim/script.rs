@@ -179,7 +179,7 @@ fn script(item: &str) -> Result<Script, FaultError> {
         return Err(FaultError::NoProbability { fault: item.into(), when: "the call that it names" });
     }
     let faults = named.split('+').map(str::parse).collect::<Result<Vec<Fault>, _>>()?;
-    for fault in faults.iter().filter(|f| !f.befalls(action)) {
+    if let Some(fault) = faults.iter().find(|f| !f.befalls(action)) {
         let timed = fault.touches() == Touches::Everything;
         return Err(if timed { FaultError::Timed(fault.name()) } else { FaultError::Call(fault.name(), action.wire()) });
     }
