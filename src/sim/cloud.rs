@@ -23,7 +23,30 @@ const SIGNATURE_LIFE_S: u64 = 300;
 /// Calls that are remembered; the oldest are dropped.
 const EVENTS: usize = 200_000;
 /// Regions the gateway knows, besides those of its instances (README §6.3).
-const REGIONS: [&str; 6] = ["ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-hongkong", "ap-singapore", "eu-frankfurt"];
+const REGIONS: [&str; 22] = [
+    "ap-bangkok",
+    "ap-beijing",
+    "ap-beijing-fsi",
+    "ap-chengdu",
+    "ap-chongqing",
+    "ap-guangzhou",
+    "ap-hongkong",
+    "ap-jakarta",
+    "ap-mumbai",
+    "ap-nanjing",
+    "ap-seoul",
+    "ap-shanghai",
+    "ap-shanghai-fsi",
+    "ap-shenzhen-fsi",
+    "ap-singapore",
+    "ap-tokyo",
+    "eu-frankfurt",
+    "eu-moscow",
+    "na-ashburn",
+    "na-siliconvalley",
+    "na-toronto",
+    "sa-saopaulo",
+];
 
 /// One moment, on both of the cloud's clocks.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +158,7 @@ impl State {
         let mut faults = self.settings.faults.draw(request.action, &instance, nth, of_all, &mut stream);
         let down = |f: &Fault| matches!(f, Fault::Outage(span) if span.contains(&moment.at));
         if self.settings.faults.standing.iter().any(down) {
-            faults.push(Fault::Unreachable);
+            faults = vec![Fault::Unreachable];
         }
         // What leaves the caller counts as its pace, however long it then lies in the network.
         if !faults.contains(&Fault::Unreachable) && self.settings.accounts.iter().any(|a| a.secret_id == request.secret_id) {

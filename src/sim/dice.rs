@@ -41,8 +41,12 @@ impl Stream {
 
     /// Whether something of this probability (0 to 1) happens.
     pub fn hits(&mut self, probability: f64) -> bool {
-        let unit = (self.bits() >> 11) as f64 / (1_u64 << 53) as f64;
-        unit < probability
+        self.unit() < probability
+    }
+
+    /// A number from 0 up to, and without, 1.
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// A duration in the range, to the millisecond; the lower end when the range is empty.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    cloud::{Access, Backup, BackupStatus, Call, CallError, Caller, CdbApi, Class, Create, List, Page, Reply},
+    cloud::{Access, Backup, BackupStatus, Call, CallError, Caller, CdbApi, Class, Create, List, Page, Reply, codes::classify},
     domain::{
         names::{BackupId, CredentialSource, InstanceId},
         policy::Method,
@@ -181,21 +181,8 @@ fn failure(class: Class, code: &str, message: &str) -> CallError {
     CallError { class, code: code.into(), message: message.into() }
 }
 
-/// Stands in for `cloud::codes` until that is written.
-fn classify(code: &str) -> Class {
-    let starts = |p: &[&str]| p.iter().any(|p| code.starts_with(p));
-    match code {
-        "OperationDenied.UserHasNoStrategy" | "OperationDenied.ActionNotSupport" => Class::Rejected,
-        _ if starts(&["RequestLimitExceeded"]) => Class::Throttled,
-        _ if starts(&["AuthFailure"]) => Class::Account,
-        _ if starts(&["InternalError", "CdbError"]) => Class::Ambiguous,
-        _ if starts(&["OperationDenied", "FailedOperation.StatusConflict"]) => Class::Busy,
-        _ => Class::Rejected,
-    }
-}
-
 /// What the real client makes of such an outcome.
-fn reply<T>(outcome: Outcome, take: impl FnOnce(Answer) -> Option<T>, elapsed: Duration) -> Reply<T> {
+pub(super) fn reply<T>(outcome: Outcome, take: impl FnOnce(Answer) -> Option<T>, elapsed: Duration) -> Reply<T> {
     let broken = |code, message| Err(failure(Class::Ambiguous, code, message));
     let (answer, date, request_id) = match outcome {
         Outcome::Said(Said { result, date, request_id }) => {

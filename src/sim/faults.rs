@@ -1,9 +1,9 @@
 //! What can go wrong, by name.
 //!
-//! Decided here: the names, their spelling, and which call a fault belongs to. Not here: when it strikes (`script`), and what it does (`exchange` for
-//! calls, `cloud`, `site` and `backup` for the rest).
+//! Decided here: the names, their spelling, and which call a fault belongs to. Not here: which go together (`pairs`), when they strike (`script`), and
+//! what they do (`exchange` for calls, `cloud`, `site` and `backup` for the rest).
 
-use super::settings::Span;
+use super::{fault_error::FaultError, settings::Span};
 use chrono::TimeDelta;
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -97,13 +97,13 @@ pub enum Fault {
     TokenExpired(Span),
     /// The cloud's clock is this far ahead, besides its own skew.
     Skew(TimeDelta),
-    /// A connection that was used before is closed without an answer; nothing acts.
+    /// A connection that was used before is closed without an answer; nothing acts. Creates have connections of their own.
     Eof,
     /// A second backup of the same name stands beside it, FAILED at once: the gateway had repeated it inside.
     DuplicateName,
     /// Lists of this instance are `InvalidParameter.InstanceNotFound` from now on, for this long.
     ListRefused(Duration),
-    /// The caller is killed when its request has been read; nothing acts.
+    /// The caller is killed when its request has been read; nothing acts. Where no caller can be killed, its connection is reset then.
     KillOnRead,
     /// The caller is killed when it has acted, before a byte of the reply.
     KillAfterAct,
@@ -111,7 +111,7 @@ pub enum Fault {
     KillHalfReply,
 }
 
-/// What a fault touches; one call suffers at most one by chance of each kind.
+/// What a fault touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touches {
     /// A call, and how it is answered.
@@ -142,7 +142,7 @@ impl Fault {
     /// Whether it can befall this call.
     pub fn befalls(&self, action: Action) -> bool {
         match self {
-            Self::ListThrottled | Self::ListTruncated | Self::ListRefused(_) => action == Action::List,
+            Self::ListThrottled | Self::ListTruncated | Self::ListRefused(_) | Self::Eof => action == Action::List,
             Self::ActsLate(_) | Self::BusyAfterAct | Self::Busy(_) => action == Action::Create,
             _ if self.touches() == Touches::Backup => action == Action::Create,
             _ if self.touches() == Touches::Everything => false,
@@ -227,12 +227,12 @@ impl Fault {
             Self::KeyRevoked(_) => "no key is known from … to … after the start",
             Self::TokenExpired(_) => "keys read before then are expired from … to … after the start",
             Self::Skew(_) => "the cloud's clock is so far ahead; behind with a minus",
-            Self::Eof => "a connection that was used before closes without an answer; nothing acts",
+            Self::Eof => "a connection that lists used before closes without an answer; nothing acts",
             Self::DuplicateName => "a second backup of the same name stands beside it, FAILED",
             Self::ListRefused(_) => "lists of this instance are refused for so long, as if it were not there",
-            Self::KillOnRead => "the caller is killed once its request is read; nothing acts",
-            Self::KillAfterAct => "it acts, and the caller is killed before a byte of the reply",
-            Self::KillHalfReply => "it acts, and the caller is killed after half the reply",
+            Self::KillOnRead => "the request is read, and the connection is reset; nothing acts (tests kill the caller there)",
+            Self::KillAfterAct => "it acts, and the connection is reset before a byte of the reply (tests kill the caller)",
+            Self::KillHalfReply => "it acts, and the connection breaks after half the reply (tests kill the caller)",
         }
     }
 
@@ -344,29 +344,6 @@ impl fmt::Display for Fault {
         f.write_str(self.name())?;
         self.argument().map_or(Ok(()), |argument| write!(f, "={argument}"))
     }
-}
-
-/// Why a text names no faults.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FaultError {
-    /// No fault has this name: choose from the list of names.
-    #[error("there is no fault `{0}`; `--faults help` lists them")]
-    Name(String),
-    /// The argument is not a duration or a span: write `25s` or `10m..20m`.
-    #[error("`{0}` is not what this fault takes; write a duration such as `25s`, or a span such as `10m..20m`")]
-    Argument(String),
-    /// The fault takes no argument: leave `=…` away.
-    #[error("`{0}` takes no argument")]
-    NoArgument(&'static str),
-    /// Not a probability: write a number from 0 to 1.
-    #[error("`{0}` is no probability; write a number from 0 to 1")]
-    Probability(String),
-    /// A scripted fault that cannot befall such a call: name another.
-    #[error("`{0}` cannot befall this call")]
-    Call(&'static str),
-    /// A scripted fault in another form.
-    #[error("`{0}` is no script; write `create#2@cdb-aaaa0001:lost_after_act+lists_late=90s`, where `@…` may be left away")]
-    Script(String),
 }
 
 impl FromStr for Fault {

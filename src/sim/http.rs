@@ -71,6 +71,7 @@ async fn take<C: Clock>(State(cloud): State<Cloud<C>>, ConnectInfo(line): Connec
     let body = axum::body::to_bytes(body, BODY_MAX).await.ok().map(|bytes| bytes.to_vec());
     let head = Head {
         method: parts.method.as_str().into(),
+        path: parts.uri.path().into(),
         query: parts.uri.query().unwrap_or_default().into(),
         headers: parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect(),
     };

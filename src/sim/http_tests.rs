@@ -34,7 +34,9 @@ async fn sim(faults: &str) -> Sim {
 /// A request that can be spoiled before it is signed, or after.
 struct Raw {
     method: &'static str,
+    path: &'static str,
     query: String,
+    signed_names: &'static str,
     host: String,
     signed_host: String,
     headers: Vec<(&'static str, String)>,
@@ -53,11 +55,26 @@ impl Raw {
             ("x-tc-timestamp", sim.cloud.wall().timestamp().to_string()),
         ];
         let (signed_host, key) = (host.clone(), SimAccount::example().secret_key);
-        Self { method: "POST", query: String::new(), host, signed_host, headers, body: body.into(), key }
+        Self {
+            method: "POST",
+            path: "/",
+            query: String::new(),
+            signed_names: "content-type;host",
+            host,
+            signed_host,
+            headers,
+            body: body.into(),
+            key,
+        }
     }
 
     fn set(mut self, name: &'static str, value: &str) -> Self {
         self.headers.retain(|(n, _)| *n != name);
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn twice(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -74,7 +91,7 @@ impl Raw {
     fn authorization(&self) -> String {
         let signed_at = self.header("x-tc-timestamp").parse().unwrap_or(0);
         let day = chrono::DateTime::from_timestamp(signed_at, 0).unwrap().format("%Y-%m-%d");
-        let scope = format!("Credential={}/{day}/cdb/tc3_request, SignedHeaders=content-type;host", SimAccount::example().secret_id);
+        let scope = format!("Credential={}/{day}/cdb/tc3_request, SignedHeaders={}", SimAccount::example().secret_id, self.signed_names);
         let mut headers = vec![("host".to_owned(), self.signed_host.clone().into_bytes())];
         headers.extend(self.headers.iter().map(|(n, v)| ((*n).to_owned(), v.clone().into_bytes())));
         let evidence = Evidence {
@@ -92,7 +109,7 @@ impl Raw {
     fn bytes(&self) -> Vec<u8> {
         let authorization = if self.header("authorization").is_empty() { self.authorization() } else { self.header("authorization") };
         let mark = if self.query.is_empty() { "" } else { "?" };
-        let mut text = format!("{} /{mark}{} HTTP/1.1\r\nhost: {}\r\n", self.method, self.query, self.host);
+        let mut text = format!("{} {}{mark}{} HTTP/1.1\r\nhost: {}\r\n", self.method, self.path, self.query, self.host);
         for (name, value) in self.headers.iter().filter(|(n, _)| *n != "authorization") {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -197,6 +214,70 @@ async fn each_wrong_thing_has_its_code_in_the_order_of_the_checks() {
     assert_eq!(code(&sim, list(r#"{"InstanceId":7}"#)).await, "InvalidParameterValue.DataConvertError");
     assert_eq!(code(&sim, list(&format!(r#"{{"InstanceId":"{ONE}","Limit":1001}}"#))).await, "InvalidParameter");
     assert_eq!(code(&sim, list(&format!(r#"{{"InstanceId":"{ONE}","ClientToken":"x"}}"#))).await, "UnknownParameter");
+}
+
+#[tokio::test]
+async fn what_the_vendor_does_not_take_is_refused_although_it_is_signed() {
+    let sim = sim("").await;
+    let body = format!(r#"{{"InstanceId":"{ONE}"}}"#);
+    let good = || Raw::new(&sim, "DescribeBackups", &body);
+    let with = |change: fn(&mut Raw)| {
+        let mut raw = good();
+        change(&mut raw);
+        raw
+    };
+    let now = sim.cloud.wall().timestamp();
+    let form = "application/x-www-form-urlencoded";
+    let get = |kind: &str, query: String| {
+        let mut raw = Raw::new(&sim, "DescribeBackups", "").set("content-type", kind);
+        (raw.method, raw.query) = ("GET", query);
+        raw
+    };
+    let table = [
+        ("InvalidRequest", with(|raw| raw.path = "/v2/index.php")),
+        ("InvalidRequest", with(|raw| raw.query = "Limit=20".into())),
+        ("UnsupportedProtocol", good().set("content-type", "text/plain")),
+        ("UnsupportedProtocol", good().set("content-type", form)),
+        ("UnsupportedProtocol", good().set("content-type", "application/json; charset=gbk")),
+        ("UnsupportedProtocol", good().without("content-type")),
+        ("UnsupportedProtocol", get("application/json", format!("InstanceId={ONE}"))),
+        ("InvalidRequest", good().twice("content-type", "application/json")),
+        ("InvalidRequest", good().twice("x-tc-region", "ap-guangzhou")),
+        ("AuthFailure.SignatureFailure", with(|raw| raw.signed_names = "content-type;host;host")),
+        ("InvalidParameter", good().set("x-tc-timestamp", &format!("+{now}"))),
+        ("MissingParameter", good().without("x-tc-timestamp")),
+        ("InvalidParameter", get(form, format!("InstanceId={ONE}&InstanceId={ONE}"))),
+        ("ok", get(form, format!("InstanceId={ONE}&Limit=20"))),
+        ("ok", good().set("content-type", "application/json; charset=utf-8")),
+    ];
+    for (place, (expected, raw)) in table.into_iter().enumerate() {
+        assert_eq!(code(&sim, raw).await, expected, "row {place}");
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_has_its_type_and_stands_once() {
+    let sim = sim("").await;
+    for (expected, rest) in [
+        ("InvalidParameterValue.DataConvertError", r#","Limit":"20""#),
+        ("InvalidParameterValue.DataConvertError", r#","Limit":20.5"#),
+        ("InvalidParameterValue.DataConvertError", r#","Offset":null"#),
+        ("InvalidParameter", r#","Limit":20,"Limit":20"#),
+    ] {
+        let body = format!(r#"{{"InstanceId":"{ONE}"{rest}}}"#);
+        assert_eq!(code(&sim, Raw::new(&sim, "DescribeBackups", &body)).await, expected, "{rest}");
+    }
+    let twice = format!(r#"{{"InstanceId":"{ONE}","BackupMethod":"logical","BackupDBTableList":[{{"Db":"a","Db":"b"}}]}}"#);
+    assert_eq!(code(&sim, Raw::new(&sim, "CreateBackup", &twice)).await, "InvalidParameter");
+}
+
+#[tokio::test]
+async fn every_region_of_the_vendor_is_known_although_no_instance_is_there() {
+    for region in ["ap-chengdu", "ap-shenzhen-fsi", "na-siliconvalley", "sa-saopaulo"] {
+        let sim = sim("").await;
+        let list = Raw::new(&sim, "DescribeBackups", &format!(r#"{{"InstanceId":"{ONE}"}}"#)).set("x-tc-region", region);
+        assert_eq!(code(&sim, list).await, "InvalidParameter.InstanceNotFound", "{region}");
+    }
 }
 
 #[tokio::test]

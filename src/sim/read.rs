@@ -5,6 +5,7 @@
 use super::{
     call::{Ask, CreateAsk, Proof, Refusal, Request},
     faults::Action,
+    json,
     site::LIMIT_MAX,
     verify::{Authorization, Evidence},
 };
@@ -23,6 +24,8 @@ const TABLES_MAX: usize = 10_000;
 pub(super) struct Head {
     /// Such as `POST`.
     pub method: String,
+    /// Such as `/`.
+    pub path: String,
     /// Without its `?`.
     pub query: String,
     /// Names in lower case.
@@ -36,11 +39,43 @@ impl Head {
     }
 }
 
+/// Headers that a call has once: of two, nobody can say which one counts.
+const ONCE: [&str; 9] =
+    ["authorization", "content-type", "host", "x-tc-action", "x-tc-content-sha256", "x-tc-region", "x-tc-timestamp", "x-tc-token", "x-tc-version"];
+
+/// Whether it is a `POST /` with JSON or a `GET /?…` (README §7.1).
+fn protocol(head: &Head) -> Result<(), Refusal> {
+    let kind = match head.method.as_str() {
+        "POST" => "application/json",
+        "GET" => "application/x-www-form-urlencoded",
+        _ => return Err(Refusal::new("UnsupportedProtocol", "Only POST and GET are supported.")),
+    };
+    if head.path != "/" {
+        return Err(Refusal::new("InvalidRequest", "The path must be /."));
+    }
+    if head.method == "POST" && !head.query.is_empty() {
+        return Err(Refusal::new("InvalidRequest", "A POST has no query."));
+    }
+    if let Some(twice) = ONCE.iter().find(|name| head.headers.iter().filter(|(n, _)| n == *name).count() > 1) {
+        return Err(Refusal::new("InvalidRequest", format!("The header {twice} is there more than once.")));
+    }
+    let sent = head.text("content-type").unwrap_or_default().to_ascii_lowercase();
+    let (sent, charset) = sent.split_once(';').map_or((sent.as_str(), "charset=utf-8"), |(sent, rest)| (sent.trim_end(), rest.trim()));
+    if sent == kind && charset == "charset=utf-8" {
+        return Ok(());
+    }
+    Err(Refusal::new("UnsupportedProtocol", format!("The Content-Type of a {} must be {kind}.", head.method)))
+}
+
+/// `X-TC-Timestamp`: seconds in digits, as the signed text has them.
+fn timestamp(text: &str) -> Option<i64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| plain)
+}
+
 /// Reads a request. `body` is absent when it was too large.
 pub(super) fn request(head: Head, body: Option<Vec<u8>>, reused: bool) -> Result<Request, Refusal> {
-    if !matches!(head.method.as_str(), "POST" | "GET") {
-        return Err(Refusal::new("UnsupportedProtocol", "Only POST and GET are supported."));
-    }
+    protocol(&head)?;
     let Some(body) = body.filter(|_| head.query.len() <= QUERY_MAX) else {
         return Err(Refusal::new("RequestSizeLimitExceeded", "The request is too large."));
     };
@@ -61,9 +96,10 @@ pub(super) fn request(head: Head, body: Option<Vec<u8>>, reused: bool) -> Result
         _ => return Err(Refusal::new("InvalidAction", "There is no such action.")),
     };
     let authorization = Authorization::parse(head.text("authorization").unwrap_or_default())?;
-    let signed_at = head.text("x-tc-timestamp").and_then(|t| t.parse().ok()).ok_or_else(|| missing("X-TC-Timestamp"))?;
+    let stamp = head.text("x-tc-timestamp").ok_or_else(|| missing("X-TC-Timestamp"))?;
+    let signed_at = timestamp(stamp).ok_or_else(|| Refusal::new("InvalidParameter", "X-TC-Timestamp must be seconds in digits."))?;
     let region = head.text("x-tc-region").map(str::to_owned);
-    let ask = parameters(&head, &body).and_then(|p| read(action, p));
+    let ask = parameters(&head, &body).and_then(|p| read(action, Fields { left: p, from_query: head.method == "GET" }));
     let secret_id = authorization.secret_id.clone();
     let token = head.text("x-tc-token").map(str::to_owned);
     let evidence = Evidence { method: head.method, query: head.query, headers: head.headers, body, authorization, token };
@@ -85,10 +121,7 @@ fn parameters(head: &Head, body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     if head.method == "GET" {
         return from_query(&head.query).ok_or_else(|| Refusal::new("InvalidParameter", "The query cannot be read."));
     }
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(map)) => Ok(map),
-        _ => Err(Refusal::new("InvalidParameter", "The body is not a JSON object.")),
-    }
+    json::object(body).ok_or_else(|| Refusal::new("InvalidParameter", "The body is not a JSON object without a repeated key."))
 }
 
 /// `Name=value` and `List.0.Name=value`, percent-encoded; numbers stay text until their field is known.
@@ -98,14 +131,14 @@ fn from_query(query: &str) -> Option<Map<String, Value>> {
         let (name, value) = pair.split_once('=')?;
         let (name, value) = (decode(name)?, Value::String(decode(value)?));
         match name.splitn(3, '.').collect::<Vec<_>>().as_slice() {
-            [plain] => drop(map.insert((*plain).into(), value)),
+            [plain] => map.insert((*plain).into(), value).is_none().then_some(())?,
             [list, place, field] => {
                 let place = place.parse::<usize>().ok().filter(|p| *p < TABLES_MAX)?;
                 let items = map.entry(*list).or_insert_with(|| Value::Array(Vec::new())).as_array_mut()?;
                 if place == items.len() {
                     items.push(Value::Object(Map::new()));
                 }
-                items.get_mut(place)?.as_object_mut()?.insert((*field).into(), value);
+                items.get_mut(place)?.as_object_mut()?.insert((*field).into(), value).is_none().then_some(())?;
             }
             _ => return None,
         }
@@ -129,8 +162,7 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-fn read(action: Action, map: Map<String, Value>) -> Result<Ask, Refusal> {
-    let mut fields = Fields(map);
+fn read(action: Action, mut fields: Fields) -> Result<Ask, Refusal> {
     let instance = fields.text("InstanceId")?.ok_or_else(|| absent("InstanceId"))?;
     let ask = match action {
         Action::Create => Ask::Create(create(instance, &mut fields)?),
@@ -164,7 +196,7 @@ fn create(instance: String, fields: &mut Fields) -> Result<CreateAsk, Refusal> {
     let mut tables = Vec::new();
     for item in fields.list("BackupDBTableList")? {
         let Value::Object(item) = item else { return Err(convert("BackupDBTableList")) };
-        let mut item = Fields(item);
+        let mut item = Fields { left: item, from_query: fields.from_query };
         let db = item.text("Db")?.ok_or_else(|| absent("Db"))?;
         tables.push(Table { db, table: item.text("Table")? });
         item.none_left()?;
@@ -173,28 +205,32 @@ fn create(instance: String, fields: &mut Fields) -> Result<CreateAsk, Refusal> {
 }
 
 /// Parameters not yet read.
-struct Fields(Map<String, Value>);
+struct Fields {
+    left: Map<String, Value>,
+    /// Where numbers are text, too.
+    from_query: bool,
+}
 
 impl Fields {
     fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
-        match self.0.remove(name) {
+        match self.left.remove(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(convert(name)),
         }
     }
 
-    /// A number, or the text of one as a query has it.
+    /// A number; in a query, and only there, the text of one.
     fn number(&mut self, name: &str) -> Result<Option<i64>, Refusal> {
-        match self.0.remove(name) {
+        match self.left.remove(name) {
             None => Ok(None),
-            Some(Value::String(text)) => text.parse().map(Some).map_err(|_| convert(name)),
+            Some(Value::String(text)) if self.from_query => text.parse().map(Some).map_err(|_| convert(name)),
             Some(other) => other.as_i64().map(Some).ok_or_else(|| convert(name)),
         }
     }
 
     fn list(&mut self, name: &str) -> Result<Vec<Value>, Refusal> {
-        match self.0.remove(name) {
+        match self.left.remove(name) {
             None => Ok(Vec::new()),
             Some(Value::Array(items)) if items.len() <= TABLES_MAX => Ok(items),
             Some(_) => Err(convert(name)),
@@ -203,7 +239,7 @@ impl Fields {
 
     fn none_left(&self) -> Result<(), Refusal> {
         let unknown = |name: &String| Err(Refusal::new("UnknownParameter", format!("The parameter {name} is not recognized.")));
-        self.0.keys().next().map_or(Ok(()), unknown)
+        self.left.keys().next().map_or(Ok(()), unknown)
     }
 }
 

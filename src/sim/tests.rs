@@ -71,6 +71,32 @@ fn code<T>(reply: &Reply<T>) -> &str {
     reply.answer.as_ref().err().map_or("ok", |e| e.code.as_str())
 }
 
+/// What the product makes of a code of the cloud, and what the real client makes of a connection.
+fn class_of(code: &str) -> Class {
+    match code {
+        "connect" => Class::Refused,
+        "timeout" | "reset" | "garbage" | "http_502" | "http_307" => Class::Ambiguous,
+        code => crate::cloud::codes::classify(code),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_has_the_class_that_the_product_gives_it() {
+    let mut settings = settings("");
+    (settings.instances[0].quota, settings.instances[1].running) = (Some(0), false);
+    let cloud = cloud(settings);
+    for (instance, class, code) in [(ONE, Class::Rejected, "OverQuota"), (TWO, Class::Busy, "FailedOperation.StatusConflict")] {
+        let error = create(&cloud, instance, "a").await.answer.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (class, code));
+    }
+    for row in crate::cloud::codes::CODES {
+        let refusal = super::call::Refusal::new(row.0, "");
+        let said = super::call::Said { result: Err(refusal), date: None, request_id: String::new() };
+        let reply = super::door::reply(super::call::Outcome::Said(said), |_| None::<()>, Duration::ZERO);
+        assert_eq!(reply.answer.unwrap_err().class, row.1, "{}", row.0);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_fault_of_a_create_shows_its_caller_one_thing_and_does_another() {
     let table = [
@@ -107,6 +133,7 @@ async fn each_fault_of_a_create_shows_its_caller_one_thing_and_does_another() {
         let cloud = cloud(settings(fault));
         let reply = create(&cloud, ONE, "a").await;
         assert_eq!(code(&reply), seen, "{fault}");
+        assert!(reply.answer.as_ref().err().is_none_or(|error| error.class == class_of(seen)), "{fault}: {reply:?}");
         cloud.core.clock().sleep(seconds(60)).await;
         assert_eq!(cloud.audit().backups.len(), made, "{fault}");
         assert_eq!(cloud.audit().doubled, vec![], "{fault}");
@@ -334,7 +361,7 @@ async fn a_kill_happens_at_its_instant() {
 async fn night(seed: u64) -> String {
     let mut settings = settings("");
     settings.seed = seed;
-    let odds = Fault::all().into_iter().filter(|f| f.touches() != super::faults::Touches::Everything).map(|f| (f, 0.05)).collect();
+    let odds = Fault::all().into_iter().filter(|f| f.touches() != super::faults::Touches::Everything).map(|f| (f, 0.03)).collect();
     settings.faults = Faults { odds, ..Faults::default() };
     let cloud = cloud(settings);
     for n in 0..100 {

@@ -77,7 +77,7 @@ impl Evidence {
         let day = DateTime::from_timestamp(signed_at, 0)?.format("%Y-%m-%d").to_string();
         let names: Vec<&str> = auth.signed_headers.split(';').collect();
         let mandatory = names.contains(&"content-type") && names.contains(&"host");
-        if auth.date != day || auth.service != "cdb" || !mandatory || !names.is_sorted() {
+        if auth.date != day || auth.service != "cdb" || !mandatory || !names.is_sorted_by(|one, next| one < next) {
             return None;
         }
         let host = String::from_utf8(self.header("host")?.to_vec()).ok()?;

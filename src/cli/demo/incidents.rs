@@ -45,9 +45,9 @@ fn does(fault: &Fault) -> &'static str {
         Fault::Eof => "the connection ended; nothing began",
         Fault::DuplicateName => "a second one of its name ended FAILED",
         Fault::ListRefused(_) => "its lists were refused",
-        Fault::KillOnRead => "the caller was killed; nothing began",
-        Fault::KillAfterAct => "a backup began; the caller was killed",
-        Fault::KillHalfReply => "killed when half the reply was written",
+        Fault::KillOnRead => "read, then cut off; nothing began",
+        Fault::KillAfterAct => "a backup began; cut off before a reply",
+        Fault::KillHalfReply => "a backup began; half the reply came",
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     moment::Shown,
     output,
     run::random_number,
-    sim::FaultsArg,
+    sim::{FaultsArg, no_strangers},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -69,8 +69,8 @@ pub struct Demo {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=40))]
     instances: u16,
     /// What goes wrong, in the words of `cdb-backupd sim --faults help`
-    #[arg(long, value_name = "FAULTS", default_value = FAULTS, hide_default_value = true)]
-    faults: FaultsArg,
+    #[arg(long, value_name = "FAULTS")]
+    faults: Option<FaultsArg>,
     /// Kill the daemon with SIGKILL several times in mid-work
     #[arg(long)]
     crash: bool,
@@ -101,11 +101,26 @@ struct Daemon {
 impl Demo {
     /// Runs the demo; ends well only if the audit holds.
     pub fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
-        let Some(faults) = self.faults.clone().or_help(globals.output)? else { return Ok(Exit::Ok) };
+        let faults = match self.faults.clone() {
+            None => self.own_faults()?,
+            Some(said) => {
+                let Some(faults) = said.or_help(globals.output)? else { return Ok(Exit::Ok) };
+                no_strangers(&faults, &self.settings(Faults::default()).instances)?;
+                faults
+            }
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
         let exit = runtime.block_on(self.play(faults));
         runtime.shutdown_background();
         exit
+    }
+
+    /// [`FAULTS`], as far as they mean instances that are there.
+    fn own_faults(&self) -> anyhow::Result<Faults> {
+        let mut faults: Faults = FAULTS.parse()?;
+        let instances = self.settings(Faults::default()).instances;
+        faults.script.retain(|script| script.instance.as_ref().is_none_or(|id| instances.iter().any(|it| it.id == *id)));
+        Ok(faults)
     }
 
     async fn play(self, faults: Faults) -> anyhow::Result<Exit> {

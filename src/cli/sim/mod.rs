@@ -1,21 +1,25 @@
 //! `cdb-backupd sim`: the simulated cloud over loopback HTTP, for whoever wants to try a policy by hand.
 
+mod policy;
+
 use super::{
+    exit::Exit,
     output::{self, Format},
     table::{Columns, WIDTH},
 };
 use crate::{
     clock::{Clock, SystemClock},
     config::nearest,
+    domain::policy::Table,
     sim::{
         Cloud,
-        faults::{Fault, FaultError},
+        fault_error::FaultError,
+        faults::Fault,
         http::HttpDoor,
         script::Faults,
         settings::{Automatic, Edition, Settings, SimAccount, SimInstance},
     },
 };
-use chrono::{DateTime, Datelike, FixedOffset, Timelike, Utc};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -42,7 +46,7 @@ pub struct SimArgs {
     /// The same seed and the same calls make the same timeline
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How many instances there are, in two regions
+    /// How many instances there are that can be backed up, in two regions; three that cannot, or not for long, are there besides
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=i64::from(INSTANCES_MAX)))]
     pub instances: u16,
     /// What goes wrong: `name[=argument][:probability]` or `create#2@cdb-…:name+name`, separated by commas; `help` lists the names
@@ -96,6 +100,19 @@ impl FaultsArg {
     }
 }
 
+/// Faults in which every script means an instance that is there.
+///
+/// # Errors
+///
+/// A wrong command line, which says what may have been meant.
+pub fn no_strangers(faults: &Faults, instances: &[SimInstance]) -> anyhow::Result<()> {
+    let known = || instances.iter().map(|instance| instance.id.as_str());
+    let Some(stranger) = faults.stranger(|id| known().any(|it| it == id)) else { return Ok(()) };
+    let error = FaultError::Stranger(stranger.into());
+    let meant = nearest(stranger, known()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    Err(Exit::Usage.because(format!("{error}{meant}")).into())
+}
+
 /// One fault, as programs read it.
 #[derive(Serialize)]
 struct Named<'a> {
@@ -120,7 +137,16 @@ struct Introduction<'a> {
     environment: BTreeMap<&'static str, &'a str>,
     regions: Vec<&'a str>,
     instances: Vec<Listed<'a>>,
+    unfit: Vec<Unfit<'a>>,
     policy: String,
+}
+
+/// An instance that the policy leaves out.
+#[derive(Serialize)]
+struct Unfit<'a> {
+    instance_id: &'a str,
+    region: &'a str,
+    is: &'static str,
 }
 
 #[derive(Serialize)]
@@ -141,11 +167,12 @@ pub async fn run(mut args: SimArgs, format: Format) -> anyhow::Result<()> {
     // Before anything is said: whoever reads the address may send a signal at once.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let settings = settings(&args, faults);
+    no_strangers(&settings.faults, &settings.instances)?;
     let (account, instances) = (SimAccount::example(), settings.instances.clone());
     let clock = SystemClock::new();
-    let cloud = Cloud::new(settings, clock);
+    let cloud = Cloud::new(settings.clone(), clock);
     let door = HttpDoor::open(cloud.clone(), args.listen).await?;
-    let policy = policy(door.address(), &instances, clock.now().utc);
+    let policy = policy::text(door.address(), &settings, clock.now().utc);
     let said = if format == Format::Json {
         format!("{}\n", serde_json::to_string(&Introduction::of(door.address(), &account, &instances, policy))?)
     } else {
@@ -180,7 +207,33 @@ fn tell(out: &mut impl Write, text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
-/// The instances of `--instances`: three in five on local disks, every tenth with an automatic backup five minutes from now.
+/// What an instance is that the policy leaves out, as a backup of it would not go well; absent for the others.
+fn unfit(instance: &SimInstance) -> Option<&'static str> {
+    match (instance.running, instance.quota) {
+        (false, _) => Some("stopped: a create is refused with FailedOperation.StatusConflict"),
+        (true, Some(_)) => Some("full after two manual backups: a third is refused with OverQuota"),
+        (true, None) if instance.edition == Edition::ReadOnly => Some("read-only: a create is refused with OperationDenied.ActionNotSupport"),
+        (true, None) => None,
+    }
+}
+
+/// One stopped, one read-only, and one with room for two manual backups.
+fn unfit_ones() -> [SimInstance; 3] {
+    [
+        SimInstance { running: false, ..SimInstance::plain("cdb-simstop1") },
+        SimInstance { edition: Edition::ReadOnly, ..SimInstance::plain("cdbro-simread1") },
+        SimInstance { quota: Some(2), ..SimInstance::plain("cdb-simquota") },
+    ]
+}
+
+/// The tables of every instance; a logical backup of others ends FAILED.
+const TABLES: [(&str, &str); 3] = [("shop", "orders"), ("shop", "order_items"), ("billing", "invoices")];
+
+fn tables() -> Vec<Table> {
+    TABLES.into_iter().map(|(db, table)| Table { db: db.into(), table: Some(table.into()) }).collect()
+}
+
+/// The instances of `--instances`: three in five on local disks, every tenth with an automatic backup five minutes from now. Then those unfit.
 fn settings(args: &SimArgs, faults: Faults) -> Settings {
     let mut instances = Vec::new();
     for n in 1..=args.instances {
@@ -190,6 +243,10 @@ fn settings(args: &SimArgs, faults: Faults) -> Settings {
         let (first, every) = (Duration::from_secs(300), Duration::from_secs(86_400));
         instance.automatic = (n % 10 == 0).then_some(Automatic { first, every, lasts: args.takes.saturating_mul(3) });
         instances.push(instance);
+    }
+    instances.extend(unfit_ones());
+    for instance in &mut instances {
+        instance.tables = Some(tables());
     }
     let mut settings = Settings::quiet(args.seed, instances);
     settings.faults = faults;
@@ -203,6 +260,8 @@ fn disk(instance: &SimInstance) -> &'static str {
 
 impl<'a> Introduction<'a> {
     fn of(address: SocketAddr, account: &'a SimAccount, instances: &'a [SimInstance], policy: String) -> Self {
+        let fit = instances.iter().filter(|it| unfit(it).is_none());
+        let unfit = instances.iter().filter_map(|it| Some(Unfit { instance_id: &it.id, region: &it.region, is: unfit(it)? })).collect();
         let mut regions: Vec<&str> = instances.iter().map(|instance| instance.region.as_str()).collect();
         regions.sort_unstable();
         regions.dedup();
@@ -211,7 +270,8 @@ impl<'a> Introduction<'a> {
             endpoint: format!("http://{address}"),
             environment: keys(account).into(),
             regions,
-            instances: instances.iter().map(|it| Listed { instance_id: &it.id, region: &it.region, disk: disk(it) }).collect(),
+            instances: fit.map(|it| Listed { instance_id: &it.id, region: &it.region, disk: disk(it) }).collect(),
+            unfit,
             policy,
         }
     }
@@ -228,33 +288,6 @@ fn introduction(address: SocketAddr, account: &SimAccount, policy: &str) -> Stri
     format!("listening on http://{address}\n\n# keys of the simulator; they open nothing else\n{exports}\n# policy.yaml\n{policy}")
 }
 
-/// A policy for these instances that a check has nothing to say of. Its slots come often, and on one day only: left running, or started again in
-/// a year, it piles nothing up.
-fn policy(address: SocketAddr, instances: &[SimInstance], now: DateTime<Utc>) -> String {
-    let mut text = format!(
-        "version: 1\nledger: ./sim-ledger.db\nlisten: \"off\"\naccounts:\n  sim: {{ credentials: env, endpoint: \"http://{address}\", absence_window: 60s }}\n"
-    );
-    text += "instances:\n";
-    for it in instances {
-        text += &format!("  - {{ id: {}, account: sim, region: {}, tags: {{ disk: {} }} }}\n", it.id, it.region, disk(it));
-    }
-    // So far apart that all can start in time at five calls a second.
-    let minutes = [2, 5, 10, 20, 30, 60].into_iter().find(|minutes| instances.len() <= minutes * 45 * 5).unwrap_or(60);
-    // A day that has hours left: where it is midnight soon, the zone in which it has just been.
-    let (zone, offset_s) = if now.hour() < 16 { ("Etc/UTC", 0) } else { ("Asia/Shanghai", 8 * 3_600) };
-    let day = FixedOffset::east_opt(offset_s).map_or(now.date_naive(), |offset| now.with_timezone(&offset).date_naive());
-    text += &format!("defaults: {{ time_zone: {zone}, start_within: {}s, complete_within: 5m, poll: {{ initial: 2s, max: 10s }} }}\n", minutes * 45);
-    text += &format!("# every {minutes} minutes, on {day} only\njobs:\n");
-    let minutes = if minutes == 60 { "0".to_owned() } else { format!("*/{minutes}") };
-    for (name, of, method) in [("files", "local", "physical"), ("disks", "cloud", "snapshot")] {
-        if instances.iter().any(|it| disk(it) == of) {
-            let schedule = format!("{minutes} * {} {} *", day.day(), day.month());
-            text += &format!("  - {{ name: {name}, schedule: \"{schedule}\", targets: {{ tags: {{ disk: {of} }} }}, method: {method} }}\n");
-        }
-    }
-    text
-}
-
 /// What was made.
 fn conclusion<C: Clock>(cloud: &Cloud<C>) -> String {
     let audit = cloud.audit();
@@ -265,40 +298,20 @@ fn conclusion<C: Clock>(cloud: &Cloud<C>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Machine, check_text};
+    use crate::{
+        cloud::{Access, Call, CdbApi, Create},
+        domain::{
+            names::{CredentialSource, Endpoint, InstanceId, Region},
+            policy::Method,
+        },
+        sim::time::TrueTime,
+    };
     use clap::Parser;
 
     #[derive(clap::Parser)]
     struct Line {
         #[command(flatten)]
         sim: SimArgs,
-    }
-
-    fn made(line: &[&str], now: &str) -> String {
-        let args = Line::try_parse_from(line).unwrap().sim;
-        policy("127.0.0.1:9".parse().unwrap(), &settings(&args, Faults::default()).instances, now.parse().unwrap())
-    }
-
-    #[test]
-    fn a_check_has_nothing_to_say_of_the_policy_and_its_slots_come_soon() {
-        let keys = [("TENCENTCLOUD_SECRET_ID", "x"), ("TENCENTCLOUD_SECRET_KEY", "x")];
-        let machine = Machine::pictured(&keys, &[], "");
-        for (instances, now, minutes) in [
-            ("1", "2026-11-24T00:00:00Z", 2),
-            ("10", "2026-11-24T15:59:00Z", 2),
-            ("10", "2028-02-28T23:58:59Z", 2),
-            ("1000", "2026-12-31T16:00:00Z", 5),
-            ("9999", "2026-12-31T15:00:00Z", 60),
-        ] {
-            let (text, now) = (made(&["sim", "--instances", instances], now), now.parse().unwrap());
-            let loaded = check_text("policy.yaml", &text, &machine, now).unwrap_or_else(|error| panic!("{:?} of\n{text}", error.faults()));
-            assert_eq!(loaded.warnings.iter().map(|fault| &fault.message).collect::<Vec<_>>(), [] as [&String; 0], "{text}");
-            assert_eq!(loaded.policy.instances.len().to_string(), instances);
-            for job in &loaded.policy.jobs {
-                let next = job.schedule.next_after(now).unwrap();
-                assert!(next - now <= chrono::TimeDelta::minutes(minutes), "{next} after {now}:\n{text}");
-            }
-        }
     }
 
     #[test]
@@ -314,11 +327,8 @@ mod tests {
         assert_eq!(json["environment"]["TENCENTCLOUD_SECRET_ID"], "AKIDsimulatorEXAMPLE");
         assert_eq!(json["regions"], serde_json::json!(["ap-guangzhou", "ap-shanghai"]));
         assert_eq!((json["instances"].as_array().unwrap().len(), &json["instances"][6]["instance_id"]), (7, &"cdb-sim00007".into()));
-    }
-
-    #[test]
-    fn a_job_that_would_match_nothing_is_left_away() {
-        assert!(!made(&["sim", "--instances", "1"], "2026-11-24T00:00:00Z").contains("name: disks"));
+        let unfit: Vec<_> = json["unfit"].as_array().unwrap().iter().map(|it| it["instance_id"].as_str().unwrap()).collect();
+        assert_eq!(unfit, ["cdb-simstop1", "cdbro-simread1", "cdb-simquota"]);
     }
 
     #[test]
@@ -329,6 +339,50 @@ mod tests {
         for near in ["lost_after_atc", "create#1:garbage+lost_after_akt"] {
             let error = Line::try_parse_from(["sim", "--faults", near]).err().unwrap();
             assert!(error.to_string().contains("did you mean `lost_after_act`?"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_script_for_an_instance_that_is_not_there_is_a_wrong_command_line() {
+        let args = Line::try_parse_from(["sim", "--faults", "create#1@cdb-sim00003:garbage,create#1@cdb-sim00091:garbage"]).unwrap().sim;
+        let FaultsArg::These(faults) = &args.faults else { panic!("faults") };
+        let error = no_strangers(faults, &settings(&args, Faults::default()).instances).unwrap_err();
+        let told = "there is no instance `cdb-sim00091` for a fault to befall; did you mean `cdb-sim00001`?";
+        assert_eq!(error.to_string(), told);
+        assert!(no_strangers(&"create#1@cdb-simstop1:garbage".parse().unwrap(), &unfit_ones()).is_ok());
+    }
+
+    #[test]
+    fn faults_that_cannot_strike_as_they_say_are_a_wrong_command_line() {
+        for (text, part) in [
+            ("http_error_before_act,list_throttled", "at most one of"),
+            ("skew=6m:0.0", "takes no probability"),
+            ("create#1:garbage+gateway_502", "cannot both happen"),
+            ("create#1:eof", "cannot befall a CreateBackup"),
+        ] {
+            let error = Line::try_parse_from(["sim", "--faults", text]).err().unwrap();
+            assert!(error.to_string().contains(part) && error.exit_code() == 2, "{text}: {error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_logical_backup_of_a_table_that_is_not_there_is_accepted_and_fails() {
+        let args = Line::try_parse_from(["sim"]).unwrap().sim;
+        let cloud = Cloud::new(settings(&args, Faults::default()), TrueTime::starting_at("2026-11-24T18:30:00Z".parse().unwrap()));
+        for (instance, db, fails) in [("cdb-sim00001", "shop", false), ("cdb-sim00005", "nowhere", true)] {
+            let call = Call {
+                access: Access {
+                    endpoint: Endpoint::parse(Endpoint::DEFAULT).unwrap(),
+                    credentials: CredentialSource::Env { prefix: CredentialSource::DEFAULT_PREFIX.into() },
+                },
+                region: Region::parse("ap-guangzhou").unwrap(),
+                instance: InstanceId::parse(instance).unwrap(),
+                signed_at: cloud.wall().timestamp(),
+                deadline: Duration::MAX,
+            };
+            let method = Method::Logical { tables: vec![Table { db: db.into(), table: None }] };
+            assert!(cloud.create_backup(Create { call, method, alias: "a".into() }).await.answer.is_ok());
+            assert_eq!(cloud.audit().backups.last().map(|backup| backup.fails), Some(fails), "{db}");
         }
     }
 
