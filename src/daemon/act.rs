@@ -49,7 +49,7 @@ pub(super) struct Done {
 /// What kind of step it was, and its answer.
 #[derive(Debug)]
 pub(super) enum What {
-    Created { run: RunId, attempt: i64, generation: u8, answer: Result<BackupId, CallError> },
+    Created { run: RunId, attempt: i64, call_number: u32, generation: u8, answer: Result<BackupId, CallError> },
     Listed { asked: Vec<(RunId, Place)>, answer: Result<seen::List, CallError> },
     Probed { answer: Result<(), CallError> },
 }
@@ -89,7 +89,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let accounts = &self.accounts;
         let begun = self.ledger.begin(now_ones, reading, |run| (reading.now.utc + accounts.sign_ahead(&run.terms.account)).timestamp())?;
         for begun in begun {
-            super::log::state(&begun.run, Some(begun.attempt));
+            super::log::state(&begun.run, true);
             self.send(begun, reading.now);
         }
         // Whoever was refused a permit comes back when it is free; else all that was shown is begun, and there may be more.
@@ -106,12 +106,15 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let call = self.call(&doorbell, signed_at, now);
         let create = Create { call, method: run.terms.method.clone(), alias: of_generation(&run.alias, run.generation) };
         let (api, clock) = (self.outside.api.clone(), self.outside.clock.clone());
-        let (id, generation) = (run.id, run.generation);
+        let (id, generation, call_number) = (run.id, run.generation, run.tally.attempts);
         self.calls.spawn(async move {
             let reply = answered(api.create_backup(create)).await;
             let Reply { answer, date, request_id, elapsed } = reply;
-            let what = What::Created { run: id, attempt, generation, answer };
-            Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what }
+            let what = What::Created { run: id, attempt, call_number, generation, answer };
+            let done = Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what };
+            // Here and not in the loop, which may be waiting for the ledger.
+            super::log::arrived(&done);
+            done
         });
     }
 

@@ -254,10 +254,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
         let fresh = self.ledger.record(&plan.admit, &plan.moved)?;
         for run in self.ledger.runs(fresh)?.values() {
-            log::state(run, None);
+            log::state(run, false);
         }
         for run in &plan.moved {
-            log::state(run, None);
+            log::state(run, false);
         }
         Ok(true)
     }
@@ -279,7 +279,6 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     fn take(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(done) => {
-                log::arrived(&done);
                 self.hear(&done);
                 self.unrecorded.push(done);
             }
