@@ -11,8 +11,8 @@ use crate::{
     domain::{
         alias::of_generation,
         names::{AccountName, BackupId, InstanceId, RunId},
-        now::Now,
-        plan::ListStep,
+        now::{Now, later},
+        plan::{ListStep, Span},
         reply::{CallError, Class},
         run::{Reading, Run, State, due::CALL_MAX, seen, seen::Place},
     },
@@ -79,6 +79,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 Ok(()) => now_ones.push(run),
                 Err(free) => {
                     full.insert(run.terms.account.clone());
+                    self.paced(&run.terms.account, reading.now, free);
                     wake.sooner(free);
                 }
             }
@@ -97,6 +98,13 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             wake.sooner(reading.now.mono + Duration::from_millis(1));
         }
         Ok(())
+    }
+
+    /// An account's runs wait for their permit until `free`.
+    fn paced(&mut self, account: &AccountName, now: Now, free: Duration) {
+        let until = later(now.utc, free.saturating_sub(now.mono));
+        let span = Span::on(self.held.paced.get(account).copied(), now.utc, until);
+        self.held.paced.insert(account.clone(), span);
     }
 
     fn send(&mut self, begun: Begun, now: Now) {
