@@ -11,8 +11,8 @@ use crate::{
     domain::{
         alias::of_generation,
         names::{AccountName, BackupId, InstanceId, RunId},
-        now::Now,
-        plan::ListStep,
+        now::{Now, later},
+        plan::{ListStep, Span},
         reply::{CallError, Class},
         run::{Reading, Run, State, due::CALL_MAX, seen, seen::Place},
     },
@@ -49,7 +49,7 @@ pub(super) struct Done {
 /// What kind of step it was, and its answer.
 #[derive(Debug)]
 pub(super) enum What {
-    Created { run: RunId, attempt: i64, generation: u8, answer: Result<BackupId, CallError> },
+    Created { run: RunId, attempt: i64, call_number: u32, generation: u8, answer: Result<BackupId, CallError> },
     Listed { asked: Vec<(RunId, Place)>, answer: Result<seen::List, CallError> },
     Probed { answer: Result<(), CallError> },
 }
@@ -79,6 +79,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 Ok(()) => now_ones.push(run),
                 Err(free) => {
                     full.insert(run.terms.account.clone());
+                    self.paced(&run.terms.account, reading.now, free);
                     wake.sooner(free);
                 }
             }
@@ -89,7 +90,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let accounts = &self.accounts;
         let begun = self.ledger.begin(now_ones, reading, |run| (reading.now.utc + accounts.sign_ahead(&run.terms.account)).timestamp())?;
         for begun in begun {
-            super::log::state(&begun.run, Some(begun.attempt));
+            super::log::state(&begun.run, true);
             self.send(begun, reading.now);
         }
         // Whoever was refused a permit comes back when it is free; else all that was shown is begun, and there may be more.
@@ -99,6 +100,13 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         Ok(())
     }
 
+    /// An account's runs wait for their permit until `free`.
+    fn paced(&mut self, account: &AccountName, now: Now, free: Duration) {
+        let until = later(now.utc, free.saturating_sub(now.mono));
+        let span = Span::on(self.held.paced.get(account).copied(), now.utc, until);
+        self.held.paced.insert(account.clone(), span);
+    }
+
     fn send(&mut self, begun: Begun, now: Now) {
         let Begun { run, attempt, signed_at } = begun;
         let doorbell = doorbell(&run);
@@ -106,12 +114,15 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let call = self.call(&doorbell, signed_at, now);
         let create = Create { call, method: run.terms.method.clone(), alias: of_generation(&run.alias, run.generation) };
         let (api, clock) = (self.outside.api.clone(), self.outside.clock.clone());
-        let (id, generation) = (run.id, run.generation);
+        let (id, generation, call_number) = (run.id, run.generation, run.tally.attempts);
         self.calls.spawn(async move {
             let reply = answered(api.create_backup(create)).await;
             let Reply { answer, date, request_id, elapsed } = reply;
-            let what = What::Created { run: id, attempt, generation, answer };
-            Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what }
+            let what = What::Created { run: id, attempt, call_number, generation, answer };
+            let done = Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what };
+            // Here and not in the loop, which may be waiting for the ledger.
+            super::log::arrived(&done);
+            done
         });
     }
 

@@ -1,4 +1,5 @@
-//! What the daemon says: one INFO line per change of a run's state, one line per hold and fault, each readable alone and with constant keys.
+//! What the daemon says: one INFO line per change of a run's state and one per BackupId as it arrives, one line per hold and fault, each readable
+//! alone and with constant keys. What lasts is not repeated with every call that shows it.
 
 use super::{
     accounts::Doorbell,
@@ -6,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        names::AccountName,
+        names::{AccountName, BackupId, RunId},
         policy::{HistoryBounds, Policy},
         reply::{CallError, Class},
         run::{Note, Run, State, why},
@@ -14,7 +15,10 @@ use crate::{
     ledger::Answered,
 };
 use chrono::{SecondsFormat, TimeDelta};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Busy answers until an instance is told of.
 const BUSY_TOLD_FROM: u32 = 4;
@@ -22,34 +26,19 @@ const BUSY_TOLD_FROM: u32 = 4;
 const UNPROVED_TOLD_FROM: Duration = Duration::from_secs(10);
 /// A hold that lasts is told of again after this.
 const TOLD_AGAIN: Duration = Duration::from_secs(600);
+/// A clock that was off so lately is what keeps it unproved; the way to the cloud is not.
+const OFF_LATELY: Duration = Duration::from_secs(60);
+/// So many backups that somebody has to look at are remembered as told; past it they are told once more.
+const BACKUPS_TOLD: usize = 4_096;
 
 /// A run's new state. Keys: `run job instance_id account region slot state reason attempt backup_id request_id code`; each stands in every such
-/// line, a number that there is none of as 0 and a text as nothing.
-pub(super) fn state(run: &Run, attempt: Option<i64>) {
-    line(run, attempt, None, None);
+/// line, a number that there is none of as 0 and a text as nothing. `attempt` counts the run's own CreateBackup calls; it is 0 where no `call` of
+/// it moved the run.
+pub(super) fn state(run: &Run, call: bool) {
+    line(run, call, None, None);
 }
 
-/// What an answer did, when it did something.
-pub(super) fn answered(answered: &Answered, before: Option<&'static str>) {
-    let run = &answered.run;
-    let (attempt, call) = match &answered.create {
-        Some((attempt, call, _)) => (Some(*attempt), Some(call)),
-        None => (None, answered.list.as_ref()),
-    };
-    let failure = call.and_then(|call| call.failure.as_ref());
-    if before != Some(run.word()) {
-        let code = failure.map(|failure| failure.code.as_str());
-        line(run, attempt, call.and_then(|call| call.request_id.as_deref()), code);
-    }
-    if answered.create.is_some() && failure.is_some_and(|failure| failure.class == Class::Busy) {
-        busy(run);
-    }
-    for note in &answered.notes {
-        tell(run, note);
-    }
-}
-
-fn line(run: &Run, attempt: Option<i64>, request_id: Option<&str>, code: Option<&str>) {
+fn line(run: &Run, call: bool, request_id: Option<&str>, code: Option<&str>) {
     let backup_id = match &run.state {
         State::Running { backup, .. } => Some(backup.0),
         State::Closed(closed) => closed.backup.map(|id| id.0),
@@ -69,7 +58,7 @@ fn line(run: &Run, attempt: Option<i64>, request_id: Option<&str>, code: Option<
         slot = %run.key.slot.to_rfc3339_opts(SecondsFormat::Secs, true),
         state = %run.word(),
         reason = %reason.unwrap_or_default(),
-        attempt = attempt.unwrap_or_default(),
+        attempt = if call { run.tally.attempts } else { 0 },
         backup_id = backup_id.unwrap_or_default(),
         request_id = %request_id.unwrap_or_default(),
         code = %code.unwrap_or_default(),
@@ -113,16 +102,19 @@ fn tell(run: &Run, note: &Note) {
 
 /// A number is logged the moment it arrives, before anything is written.
 pub(super) fn arrived(done: &Done) {
-    if let What::Created { run, attempt, answer: Ok(id), .. } = &done.what {
-        tracing::debug!(run = run.0, attempt, backup_id = id.0, request_id = done.request_id, "the cloud accepted CreateBackup");
+    if let What::Created { run, call_number, answer: Ok(id), .. } = &done.what {
+        tracing::info!(
+            run = run.0, attempt = call_number, backup_id = id.0, instance_id = %done.doorbell.instance, request_id = done.request_id,
+            "the cloud accepted CreateBackup of {} as backup {id}", done.doorbell.instance
+        );
     }
 }
 
 /// A result that could not be written before the end.
 pub(super) fn unrecorded(done: &Done) {
-    if let What::Created { run, attempt, answer: Ok(id), .. } = &done.what {
+    if let What::Created { run, call_number, answer: Ok(id), .. } = &done.what {
         tracing::error!(
-            run = run.0, attempt, backup_id = id.0, instance_id = %done.doorbell.instance, request_id = done.request_id,
+            run = run.0, attempt = call_number, backup_id = id.0, instance_id = %done.doorbell.instance, request_id = done.request_id,
             "this BackupId could not be written into the ledger; the next start finds it by its alias"
         );
     }
@@ -151,18 +143,56 @@ pub(super) struct Told {
     unproved_since: Option<Duration>,
     clock: Option<Duration>,
     failed: Option<CallError>,
+    off: Option<Off>,
+    backups: BTreeSet<(RunId, BackupId)>,
     rates: BTreeMap<(AccountName, &'static str), Duration>,
 }
 
+/// When our clock was last seen to be off, and when that was told.
+#[derive(Clone, Copy, Debug)]
+struct Off {
+    seen: Duration,
+    told: Duration,
+}
+
 impl Told {
+    /// What an answer did, when it did something.
+    pub(super) fn answered(&mut self, answered: &Answered, before: Option<&'static str>) {
+        let run = &answered.run;
+        let call = answered.create.as_ref().map(|(_, call, _)| call).or(answered.list.as_ref());
+        let failure = call.and_then(|call| call.failure.as_ref());
+        if before != Some(run.word()) {
+            let code = failure.map(|failure| failure.code.as_str());
+            line(run, answered.create.is_some(), call.and_then(|call| call.request_id.as_deref()), code);
+        }
+        if answered.create.is_some() && failure.is_some_and(|failure| failure.class == Class::Busy) {
+            busy(run);
+        }
+        for note in &answered.notes {
+            if self.is_news(run, note) {
+                tell(run, note);
+            }
+        }
+    }
+
+    /// Every list shows such a backup again.
+    fn is_news(&mut self, run: &Run, note: &Note) -> bool {
+        let (Note::Backup { id, duplicate: true, .. } | Note::Impostor { id }) = note else { return true };
+        if self.backups.len() >= BACKUPS_TOLD {
+            self.backups.clear();
+        }
+        self.backups.insert((run.id, *id))
+    }
+
     /// Whether the clock is proved, as seen at this moment.
     pub(super) fn clock(&mut self, proved: bool, now: Duration) {
         if proved {
-            (self.unproved_since, self.clock, self.failed) = (None, None, None);
+            (self.unproved_since, self.clock, self.failed, self.off) = (None, None, None, None);
             return;
         }
         let lasts = now.saturating_sub(*self.unproved_since.get_or_insert(now));
-        if lasts < UNPROVED_TOLD_FROM || !is_new(self.clock, now) {
+        let off = self.off.is_some_and(|off| now.saturating_sub(off.seen) < OFF_LATELY);
+        if off || lasts < UNPROVED_TOLD_FROM || !is_new(self.clock, now) {
             return;
         }
         self.clock = Some(now);
@@ -175,6 +205,21 @@ impl Told {
              the endpoint, or set the clock",
             lasts.as_secs()
         );
+    }
+
+    /// A reply showed that our clock is off, and so keeps it unproved.
+    pub(super) fn clock_off(&mut self, ahead: TimeDelta, now: Duration) {
+        let told = self.off.map(|off| off.told);
+        let news = is_new(told, now);
+        self.off = Some(Off { seen: now, told: told.filter(|_| !news).unwrap_or(now) });
+        if news {
+            tracing::warn!(
+                held = "clock_unproved",
+                clock_off_s = -ahead.num_seconds(),
+                "our clock is {} s off the cloud's; nothing starts until they agree within 60 s: set the clock",
+                ahead.num_seconds().abs()
+            );
+        }
     }
 
     /// A question that was to prove the clock, or a held account's keys, failed.
@@ -197,14 +242,6 @@ impl Told {
 
 fn is_new(told: Option<Duration>, now: Duration) -> bool {
     told.is_none_or(|at| now.saturating_sub(at) >= TOLD_AGAIN)
-}
-
-pub(super) fn clock_off(ahead: TimeDelta) {
-    tracing::warn!(
-        clock_off_s = -ahead.num_seconds(),
-        "our clock is {} s off the cloud's; nothing starts until they agree within 60 s: set the clock",
-        ahead.num_seconds().abs()
-    );
 }
 
 pub(super) fn account_held(bell: &Doorbell, error: &CallError) {

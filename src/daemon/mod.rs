@@ -16,7 +16,7 @@ use crate::{
     domain::{
         names::InstanceId,
         now::{Now, later},
-        plan::{self, Held, Plan},
+        plan::{self, Held, Plan, Span},
         policy::Policy,
         proof::ClockProof,
         run::{Reading, Restored, Run},
@@ -26,6 +26,7 @@ use crate::{
 };
 use accounts::Accounts;
 use act::Done;
+use chrono::{DateTime, TimeDelta, Utc};
 use paces::Paces;
 use std::{
     collections::BTreeMap,
@@ -93,6 +94,8 @@ struct Daemon<C, A> {
     unrecorded: Vec<Done>,
     beat_at: Option<Duration>,
     ledger_held: bool,
+    /// When the loop was to wake for this pass; none after one that the ledger refused.
+    asked: Option<DateTime<Utc>>,
     sweep: Option<Sweep>,
     told: log::Told,
 }
@@ -124,6 +127,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         unrecorded: Vec::new(),
         beat_at: None,
         ledger_held: false,
+        asked: None,
         sweep: None,
         told: log::Told::default(),
     };
@@ -155,14 +159,19 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     /// A pass, or a second's hold when the ledger cannot be written.
     fn pass_or_hold(&mut self) -> Result<Wake, Ended> {
         let now = self.outside.clock.now();
+        self.held.away = self.asked.take().and_then(|asked| Span::overdue(asked, now.utc)).or(self.held.away);
         match self.pass(now) {
             Ok(wake) => {
+                let after = self.outside.clock.now();
+                let rest = TimeDelta::from_std(wake.rest(after).unwrap_or_default());
+                self.asked = rest.ok().and_then(|rest| after.utc.checked_add_signed(rest));
                 if std::mem::take(&mut self.ledger_held) {
                     tracing::info!("the ledger can be written again; going on");
                 }
                 Ok(wake)
             }
             Err(error) if error.remedy() == Remedy::Hold => {
+                self.held.unwritten = Some(Span::on(self.held.unwritten, now.utc, self.outside.clock.now().utc));
                 if !std::mem::replace(&mut self.ledger_held, true) {
                     tracing::error!(%error, "the ledger cannot be written; nothing is started until it can be, tried again each second");
                 }
@@ -258,10 +267,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
         let fresh = self.ledger.record(&plan.admit, &plan.moved)?;
         for run in self.ledger.runs(fresh)?.values() {
-            log::state(run, None);
+            log::state(run, false);
         }
         for run in &plan.moved {
-            log::state(run, None);
+            log::state(run, false);
         }
         Ok(true)
     }
@@ -282,7 +291,6 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     fn take(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(done) => {
-                log::arrived(&done);
                 self.hear(&done);
                 self.unrecorded.push(done);
             }

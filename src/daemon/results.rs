@@ -30,7 +30,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                     self.proved_anew = true;
                     tracing::info!(date = %date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true), "the clock is proved by a reply's Date");
                 }
-                Heard::Off(ahead) => log::clock_off(ahead),
+                Heard::Off(ahead) => self.told.clock_off(ahead, done.received.mono),
                 Heard::Nothing => {}
             }
         }
@@ -102,7 +102,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let mut answers = Vec::new();
         for done in &self.unrecorded {
             match &done.what {
-                What::Created { run, attempt, generation, answer } => {
+                What::Created { run, attempt, generation, answer, .. } => {
                     let Some(run) = runs.get_mut(run) else { continue };
                     answers.push(created(run, *attempt, *generation, answer, done, &reading));
                 }
@@ -118,7 +118,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
         self.ledger.answered(&answers)?;
         for answered in &answers {
-            log::answered(answered, before.get(&answered.run.id).copied());
+            self.told.answered(answered, before.get(&answered.run.id).copied());
         }
         let recorded = std::mem::take(&mut self.unrecorded);
         for done in &recorded {

@@ -3,6 +3,9 @@
 //! Decided here: which slots become rows, which runs start and in which order, which rows end, which instances are looked at, and what holds the
 //! rest. Not here: when a call may leave ([`super::pace`]), and what a reply does to a run ([`super::run`]). The view is bounded: rows that a hold
 //! keeps are not in it, so a pass costs the same whatever waits.
+//!
+//! A run that was never sent says what held it to the last. That it was the pace takes evidence: the account was refused permits up to the end of
+//! the run's window. A process that began after it, or whose loop slept over it, was not there; nor is anything else claimed of such a run.
 
 use super::{
     catch_up::{self, Cursor, NewRun},
@@ -14,7 +17,7 @@ use super::{
         seen::Place,
     },
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the ledger shows the planner.
@@ -56,6 +59,45 @@ pub struct Held {
     pub accounts: BTreeSet<AccountName>,
     /// Instances that could not be looked at.
     pub unseen: BTreeSet<InstanceId>,
+    /// When the pace last refused an account's runs a permit, without a break.
+    pub paced: BTreeMap<AccountName, Span>,
+    /// When the loop last was overdue: the process was stopped, or the machine asleep.
+    pub away: Option<Span>,
+    /// When the ledger last could not be written.
+    pub unwritten: Option<Span>,
+}
+
+/// How near to each other two moments are one: a pass may come so late, and hold a few commits.
+const NEAR: TimeDelta = TimeDelta::seconds(5);
+
+/// A time that something lasted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its start.
+    pub from: DateTime<Utc>,
+    /// Its end, as far as known.
+    pub to: DateTime<Utc>,
+}
+
+impl Span {
+    /// The same thing from `from` to `to`, as one with what lasted `before` if that ended shortly before.
+    pub fn on(before: Option<Self>, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        match before {
+            Some(before) if before.from <= from && from <= before.to + NEAR => Self { to: to.max(before.to), ..before },
+            _ => Self { from, to },
+        }
+    }
+
+    /// When a loop that was to wake at `asked` was overdue at `now`; none when it came in time.
+    pub fn overdue(asked: DateTime<Utc>, now: DateTime<Utc>) -> Option<Self> {
+        let from = asked + NEAR;
+        (from < now).then_some(Self { from, to: now })
+    }
+
+    /// Whether it lasted over the end of a window.
+    fn is_over(self, end: DateTime<Utc>) -> bool {
+        self.from <= end && end <= self.to + NEAR
+    }
 }
 
 /// What to do, and when to look again.
@@ -124,14 +166,14 @@ pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, K
     if reading.proof.is_some() && !view.cursors.is_empty() {
         plan.admit = admit(policy, &view.cursors, reading);
     }
+    let holds = Holds::new(policy, held, view.in_use, view.in_flight, reading);
     let mut lists: BTreeMap<InstanceId, ListStep> = BTreeMap::new();
     for Waiting { mut run, previous } in view.timed {
         let was_calling = matches!(run.state, State::Calling { .. });
         run.lease_over(reading);
         let called = held.calls.contains(&run.id);
         if matches!(run.state, State::Due { .. }) {
-            let hold = hold(&run, held, &view.in_use);
-            plan.settle(moved(run, kept, previous, hold, reading));
+            plan.settle(moved(run, kept, previous, &holds));
         } else if was_calling {
             plan.moved.extend(Some(run).filter(|run| !matches!(run.state, State::Calling { .. })));
         } else if called {
@@ -144,7 +186,7 @@ pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, K
     }
     let mut queue = view.queue;
     queue.sort_by_key(|waiting| (waiting.run.priority, waiting.run.key.slot, waiting.run.windows.start_by, waiting.run.id));
-    begin(queue, &view.in_flight, policy, held, kept, reading, &mut plan);
+    begin(queue, kept, holds, &mut plan);
     plan.lists = lists.into_values().filter(|step| may_list(step, held)).collect();
     plan.lists.sort_by_key(|step| (step.rank, step.run.look_at(reading), step.run.id));
     plan
@@ -178,21 +220,54 @@ impl Plan {
     }
 }
 
-/// What holds a run that nobody chose to hold.
-fn hold(run: &Run, held: &Held, in_use: &BTreeSet<InstanceId>) -> Hold {
-    match () {
-        () if held.accounts.contains(&run.terms.account) => Hold::Account,
-        () if held.unseen.contains(&run.key.instance) => Hold::CannotLook,
-        () if in_use.contains(&run.key.instance) => Hold::InUse,
-        () => Hold::Pace,
+/// What holds runs that nobody chose to hold.
+struct Holds<'a> {
+    held: &'a Held,
+    in_use: BTreeSet<InstanceId>,
+    in_flight: BTreeMap<AccountName, u32>,
+    room: BTreeMap<&'a AccountName, u32>,
+    reading: &'a Reading,
+}
+
+impl<'a> Holds<'a> {
+    fn new(policy: &'a Policy, held: &'a Held, in_use: BTreeSet<InstanceId>, in_flight: BTreeMap<AccountName, u32>, reading: &'a Reading) -> Self {
+        let room = policy.accounts.iter().filter_map(|account| Some((&account.name, account.max_running?))).collect();
+        Self { held, in_use, in_flight, room, reading }
+    }
+
+    /// Whether the account has as many backups in progress as it may.
+    fn is_full(&self, account: &AccountName) -> bool {
+        self.room.get(account).is_some_and(|room| self.in_flight.get(account).unwrap_or(&0) >= room)
+    }
+
+    /// What kept a run that ends with its window and has no code of the cloud.
+    fn last_of(&self, run: &Run) -> Hold {
+        let (held, account, end) = (self.held, &run.terms.account, run.windows.start_by);
+        let began = self.reading.proof.map(|proof| proof.started);
+        match () {
+            () if run.tally.attempts > 0 => Hold::NoAnswer,
+            () if began.is_some_and(|began| began >= end) || held.away.is_some_and(|span| span.is_over(end)) => Hold::NotRunning,
+            () if held.unwritten.is_some_and(|span| span.is_over(end)) => Hold::Ledger,
+            () if held.accounts.contains(account) => Hold::Account,
+            () if held.unseen.contains(&run.key.instance) => Hold::CannotLook,
+            () if self.in_use.contains(&run.key.instance) => Hold::InUse,
+            () if self.is_full(account) => Hold::MaxRunning,
+            () if held.paced.get(account).is_some_and(|span| span.is_over(end)) => Hold::Pace,
+            // It had to be looked for first, there was time for it, and no list came.
+            () if run.is_old(self.reading) && began.is_some_and(|began| began + NEAR < end) => Hold::CannotLook,
+            () => Hold::NotRunning,
+        }
     }
 }
 
 /// A due row that ends, or has to be looked for, now.
-fn moved(mut run: Run, kept: &BTreeMap<JobName, Kept>, previous: Option<Previous>, hold: Hold, reading: &Reading) -> Option<Run> {
+fn moved(mut run: Run, kept: &BTreeMap<JobName, Kept>, previous: Option<Previous>, holds: &Holds<'_>) -> Option<Run> {
+    let reading = holds.reading;
     match run.step(reading, kept.get(&run.key.job).copied(), previous) {
-        // It was never sent: what held it to the last is all there is to say.
-        Step::Close { outcome: Outcome::Expired, reason: None } => run.end_as(Outcome::Expired, Some(hold.word().into()), reading.now),
+        Step::Close { outcome: Outcome::Expired, reason: None } => {
+            let hold = holds.last_of(&run);
+            run.end_as(Outcome::Expired, Some(hold.word().into()), reading.now);
+        }
         Step::Close { outcome, reason } => run.end_as(outcome, reason, reading.now),
         Step::Look => run.ask_look(reading),
         Step::Wait | Step::Begin => return None,
@@ -200,30 +275,19 @@ fn moved(mut run: Run, kept: &BTreeMap<JobName, Kept>, previous: Option<Previous
     Some(run)
 }
 
-fn begin(
-    queue: Vec<Waiting>,
-    in_flight: &BTreeMap<AccountName, u32>,
-    policy: &Policy,
-    held: &Held,
-    kept: &BTreeMap<JobName, Kept>,
-    reading: &Reading,
-    plan: &mut Plan,
-) {
-    let max: BTreeMap<_, _> = policy.accounts.iter().filter_map(|account| Some((&account.name, account.max_running?))).collect();
-    let mut in_flight = in_flight.clone();
+fn begin(queue: Vec<Waiting>, kept: &BTreeMap<JobName, Kept>, mut holds: Holds<'_>, plan: &mut Plan) {
     for Waiting { run, previous } in queue {
-        let account = run.terms.account.clone();
-        let open = held.accounts.contains(&account) || held.unseen.contains(&run.key.instance) || held.calls.contains(&run.id);
-        let count = in_flight.entry(account.clone()).or_default();
-        if open || max.get(&account).is_some_and(|max| *count >= *max) {
+        let (account, held) = (&run.terms.account, holds.held);
+        let is_held = held.accounts.contains(account) || held.unseen.contains(&run.key.instance) || held.calls.contains(&run.id);
+        if is_held || holds.is_full(account) {
             continue;
         }
-        match run.step(reading, kept.get(&run.key.job).copied(), previous) {
+        match run.step(holds.reading, kept.get(&run.key.job).copied(), previous) {
             Step::Begin => {
-                *count += 1;
+                *holds.in_flight.entry(account.clone()).or_default() += 1;
                 plan.begin.push(run);
             }
-            Step::Close { .. } | Step::Look => plan.settle(moved(run, kept, previous, Hold::Pace, reading)),
+            Step::Close { .. } | Step::Look => plan.settle(moved(run, kept, previous, &holds)),
             Step::Wait => {}
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 /// What a failed call means for the run that made it (DESIGN §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Nothing was started, and no limit was hit: try again after a backoff. Counts as a send.
+    /// Nothing was started, and no limit was hit: try again after a backoff. Counts as a send when there was no connection.
     Refused,
     /// Nothing was started because of the rate: try again after a backoff, and slow down. Never counts.
     Throttled,

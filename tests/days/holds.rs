@@ -51,15 +51,103 @@ fn blackout(from: &str, to: &str) -> Blackout {
 #[test]
 fn an_account_has_no_more_backups_in_progress_than_max_running_says() {
     simulated(async {
-        let mut world = world(9, "", nightly);
-        let mut account = (*world.policy.accounts[0]).clone();
-        account.max_running = Some(3);
-        world.policy.accounts = vec![Arc::new(account)];
+        let world = with_account(world(9, "", nightly), |account| account.max_running = Some(3));
         world.live_for(HOUR * 3, End::Stop).await;
         all_succeeded(&world, 9);
         let backups = world.audit().backups;
         let at_once = |moment| backups.iter().filter(|it| it.begins <= moment && moment < it.ends).count();
         assert_eq!(backups.iter().map(|backup| at_once(backup.begins)).max(), Some(3), "{}", world.story());
+    });
+}
+
+/// The nightly job, with a start window of so long.
+fn within(window: Duration) -> impl FnOnce(&Policy) -> Vec<Job> {
+    move |policy| {
+        let mut nightly = job(policy, "nightly", "30 2 * * *");
+        nightly.start_within = window;
+        vec![nightly]
+    }
+}
+
+/// A world whose one account is changed.
+fn with_account(mut world: World, change: impl FnOnce(&mut cdb_backupd::domain::policy::Account)) -> World {
+    let mut account = (*world.policy.accounts[0]).clone();
+    change(&mut account);
+    world.policy.accounts = vec![Arc::new(account)];
+    world
+}
+
+/// How many runs succeeded, and how many expired for this reason; there are no others.
+fn expired_for(world: &World, reason: &str) -> (usize, usize) {
+    let ends = ends(world);
+    let good = ends.iter().filter(|(state, _)| state == "succeeded").count();
+    let expired = ends.iter().filter(|(state, why)| (state.as_str(), why.as_str()) == ("expired", reason)).count();
+    assert_eq!(good + expired, ends.len(), "{}", world.story());
+    (good, expired)
+}
+
+#[test]
+fn runs_that_found_no_room_in_their_account_say_so() {
+    simulated(async {
+        let world = with_account(world(3, "", within(MINUTE * 5)), |account| account.max_running = Some(1));
+        world.live_for(HOUR * 2, End::Stop).await;
+        assert_eq!(expired_for(&world, "max_running"), (1, 2), "{}", world.story());
+    });
+}
+
+#[test]
+fn runs_that_waited_for_the_pace_to_the_last_say_so() {
+    simulated(async {
+        let world = with_account(world(30, "", within(MINUTE * 2)), |account| account.calls_per_second = 0.1);
+        world.live_for(HOUR * 2, End::Stop).await;
+        let (good, expired) = expired_for(&world, "rate_limit");
+        assert!((11..=14).contains(&good) && expired == 30 - good, "{}", world.story());
+    });
+}
+
+#[test]
+fn runs_whose_window_closed_while_no_daemon_was_there_say_so() {
+    simulated(async {
+        let world = with_account(world(3, "", within(MINUTE * 5)), |account| account.calls_per_second = 0.1);
+        world.live_for(MINUTE * 30 + Duration::from_secs(5), End::Kill).await;
+        world.pass(HOUR).await;
+        world.live_for(HOUR, End::Stop).await;
+        assert_eq!(expired_for(&world, "not_running"), (1, 2), "{}", world.story());
+        assert!(world.rows().iter().filter(|row| row.state == "expired").all(|row| row.why.contains("nobody was there")), "{}", world.story());
+    });
+}
+
+#[test]
+fn a_run_whose_window_the_daemon_slept_through_says_that_nobody_was_there() {
+    simulated(async {
+        let world = world(1, "", |policy| {
+            let mut spread = job(policy, "nightly", "30 2 * * *");
+            (spread.spread, spread.start_within) = (MINUTE * 20, Duration::from_secs(30));
+            vec![spread]
+        });
+        let life = async {
+            world.pass(MINUTE * 30 + Duration::from_secs(1)).await;
+            let ledger = rusqlite::Connection::open(world.ledger_path()).unwrap();
+            let starts: i64 = ledger.query_row("SELECT not_before_ms FROM runs", [], |row| row.get(0)).unwrap();
+            let rest = DateTime::from_timestamp_millis(starts).unwrap() - world.truth.utc() - TimeDelta::seconds(2);
+            world.pass(rest.to_std().expect("it starts later than this")).await;
+            // As after SIGSTOP: the wall clock is 50 s further on, and no pass was made in between.
+            world.step_clock(TimeDelta::seconds(50));
+            world.pass(HOUR).await;
+        };
+        world.live(life, End::Stop).await;
+        assert_eq!(expired_for(&world, "not_running"), (0, 1), "{}", world.story());
+    });
+}
+
+#[test]
+fn a_run_whose_call_was_lost_in_a_crash_says_what_became_of_it() {
+    simulated(async {
+        let world = world(1, "create#1:lost_before_act", within(MINUTE * 3));
+        world.live_for(MINUTE * 30 + Duration::from_secs(5), End::Kill).await;
+        world.live_for(HOUR, End::Stop).await;
+        assert_eq!(expired_for(&world, "no_answer"), (0, 1), "{}", world.story());
+        assert!(world.rows()[0].why.starts_with("its last call had no answer"), "{}", world.story());
     });
 }
 

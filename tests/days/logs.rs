@@ -1,7 +1,15 @@
 //! What the daemon says: one line for each change of a run's state with keys that are always there, and holds that are told and not repeated.
 
-use crate::world::{End, World, job, policy, sim_instances, simulated};
-use cdb_backupd::sim::settings::Settings;
+use crate::{
+    lone::{START, brief, lone_as},
+    world::{Api, Between, End, World, job, policy, sim_instances, simulated},
+};
+use cdb_backupd::{
+    clock::Clock,
+    cloud::{CdbApi, Create},
+    sim::settings::Settings,
+};
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -82,6 +90,13 @@ fn each_state_change_is_one_line_with_the_same_keys_and_the_last_is_what_the_led
         let before = last.insert(line["run"].as_i64().unwrap(), line);
         assert!(before.is_none_or(|before| text(before, "state") != text(line, "state")), "said twice: {line:?}");
     }
+    let mut calls: BTreeMap<i64, i64> = BTreeMap::new();
+    for line in changes.iter().filter(|line| text(line, "state") == "calling") {
+        let own = calls.entry(line["run"].as_i64().unwrap()).or_default();
+        *own += 1;
+        assert_eq!(line["attempt"].as_i64(), Some(*own), "a run counts its own calls: {line:?}");
+    }
+    assert!(calls.values().any(|n| *n > 1));
     let states: BTreeSet<&str> = changes.iter().map(|line| text(line, "state")).collect();
     assert_eq!(states, BTreeSet::from(["calling", "due", "missed", "running", "succeeded", "uncertain"]));
     assert_eq!(rows.len(), last.len(), "each run is told");
@@ -106,6 +121,73 @@ fn a_cloud_that_cannot_be_reached_is_told_once_in_ten_minutes_and_its_return_onc
     assert!(unproved.iter().all(|line| text(line, "level") == "WARN" && text(line, "message").contains("nothing starts")));
     assert!(unproved[0]["lasts_s"].as_i64().is_some_and(|s| (10..=20).contains(&s)) && text(unproved[0], "code") == "connect", "{:?}", unproved[0]);
     assert_eq!(lines.iter().filter(|line| text(line, "message").starts_with("the clock is proved")).count(), 1);
+}
+
+fn at_level<'a>(lines: &'a [Map<String, Value>], level: &str) -> Vec<&'a Map<String, Value>> {
+    lines.iter().filter(|line| text(line, "level") == level).collect()
+}
+
+#[test]
+fn a_number_that_arrives_while_the_ledger_is_locked_is_in_the_log_of_a_daemon_that_is_killed() {
+    let mut numbers = Vec::new();
+    let lines = told(async {
+        let world = lone_as(START, "", brief);
+        let lock = Arc::new(Mutex::new(None));
+        let (held, path) = (lock.clone(), world.ledger_path());
+        let create = move |api: Api, create| {
+            let (held, path) = (held.clone(), path.clone());
+            async move {
+                let other = rusqlite::Connection::open(path).unwrap();
+                other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                *held.lock().unwrap() = Some(other);
+                api.create_backup(create).await
+            }
+        };
+        world.live_with(Between { api: world.cloud.clone(), create }, world.pass(Duration::from_secs(65)), End::Kill).await;
+        lock.lock().unwrap().take();
+        assert_eq!(world.only().backup, 0, "it was not written: {}", world.story());
+        numbers.extend(world.audit().backups.iter().map(|backup| backup.id.0));
+    });
+    let told: Vec<_> = lines.iter().filter(|line| line.get("backup_id").and_then(Value::as_i64).is_some_and(|id| id > 0)).collect();
+    assert_eq!(told.iter().filter_map(|line| line["backup_id"].as_i64()).collect::<Vec<_>>(), numbers, "{told:#?}");
+    assert_eq!((numbers.len(), text(told[0], "level"), told[0]["attempt"].as_i64()), (1, "INFO", Some(1)), "{told:#?}");
+}
+
+#[test]
+fn a_backup_that_somebody_has_to_look_at_is_told_once_and_an_own_one_of_another_type_never() {
+    let errors = |faults: &str| {
+        let lines = told(async { lone_as(START, faults, brief).live_for(HOUR * 4, End::Stop).await });
+        at_level(&lines, "ERROR").into_iter().cloned().collect::<Vec<_>>()
+    };
+    let impostor = errors("create#1:lost_after_act+wrong_type_listed+backup_takes=1s");
+    assert!(impostor.len() == 1 && text(&impostor[0], "message").contains("cannot be ours"), "{impostor:#?}");
+    let own = errors("create#1:wrong_type_listed+backup_takes=40m");
+    assert_eq!(own.len(), 0, "{own:#?}");
+    let second = told(async {
+        let world = lone_as(START, "create#1:backup_takes=1s,create#2:backup_takes=40m", brief);
+        let clock = world.truth;
+        let create = move |api: Api, create: Create| async move {
+            api.create_backup(create.clone()).await.answer.unwrap();
+            clock.sleep(Duration::from_secs(10)).await;
+            api.create_backup(create).await
+        };
+        world.live_with(Between { api: world.cloud.clone(), create }, world.pass(HOUR * 4), End::Stop).await;
+        assert_eq!(world.good(), 2, "{}", world.story());
+    });
+    let second = at_level(&second, "ERROR");
+    assert!(second.len() == 1 && text(second[0], "message").starts_with("a second backup of one run exists"), "{second:#?}");
+}
+
+#[test]
+fn a_clock_that_is_off_is_told_once_in_ten_minutes_and_by_one_line() {
+    let lines = told(async {
+        let world = night(1, "");
+        world.step_clock(TimeDelta::minutes(10));
+        world.live_for(HOUR, End::Stop).await;
+    });
+    let warned = at_level(&lines, "WARN");
+    assert!((6..=7).contains(&warned.len()), "{warned:#?}");
+    assert!(warned.iter().all(|line| line.contains_key("clock_off_s") && text(line, "held") == "clock_unproved"), "{warned:#?}");
 }
 
 #[test]

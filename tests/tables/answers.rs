@@ -65,9 +65,13 @@ fn the_last_try_of_a_busy_run_is_a_minute_before_its_window_closes() {
 }
 
 #[test]
-fn refused_and_throttled_runs_wait_from_the_reply_and_only_refused_ones_count() {
-    for (class, code, sends) in [(Class::Refused, "connect", 1), (Class::Throttled, "RequestLimitExceeded", 0), (Class::Refused, DEADLINE_PASSED, 0)]
-    {
+fn refused_and_throttled_runs_wait_from_the_reply_and_only_those_without_a_connection_count() {
+    for (class, code, sends) in [
+        (Class::Refused, "connect", 1),
+        (Class::Refused, "ResourceInsufficient", 0),
+        (Class::Refused, DEADLINE_PASSED, 0),
+        (Class::Throttled, "RequestLimitExceeded", 0),
+    ] {
         let mut scene = calling();
         for failures in 1..=4 {
             let now = i64::from(failures) * 1_000;

@@ -7,7 +7,7 @@ use super::{
 use cdb_backupd::domain::{
     catch_up::Cursor,
     names::{AccountName, InstanceId, RunId},
-    plan::{Held, Plan, View, Waiting, kept, plan},
+    plan::{Held, Plan, Span, View, Waiting, kept, plan},
     policy::{Blackout, BlackoutSpan, Overlap, Policy},
     reply::{BackupStatus, Class},
     run::{
@@ -164,17 +164,63 @@ fn a_held_account_closes_its_rows_all_the_same() {
 
 #[test]
 fn a_run_that_was_never_sent_says_what_held_it_to_the_last() {
-    for (held, in_use, reason) in [
-        (Held { accounts: [name("main")].into(), ..Held::default() }, vec![], "account_held"),
-        (Held { unseen: [id(1)].into(), ..Held::default() }, vec![], "cannot_look"),
-        (Held::default(), vec![id(1)], "instance_in_use"),
-        (Held::default(), vec![id(2)], "rate_limit"),
+    let span = |from, to| Span { from: at(from), to: at(to) };
+    let paced = |account, from, to| Held { paced: [(name(account), span(from, to))].into(), ..Held::default() };
+    let away = |from, to| Some(span(from, to));
+    let (early, last) = (START_BY - 4_000, START_BY - 1);
+    for (held, in_use, in_flight, reason) in [
+        (Held { accounts: [name("main")].into(), ..Held::default() }, vec![], 0, "account_held"),
+        (Held { unseen: [id(1)].into(), ..Held::default() }, vec![], 0, "cannot_look"),
+        (Held::default(), vec![id(1)], 0, "instance_in_use"),
+        (Held::default(), vec![id(2)], 0, "not_running"),
+        (Held::default(), vec![], 3, "max_running"),
+        (paced("main", early, last), vec![], 3, "max_running"),
+        (paced("main", early, last), vec![], 2, "rate_limit"),
+        (paced("pay", early, last), vec![], 0, "not_running"),
+        (paced("main", early, START_BY - 600), vec![], 0, "not_running"),
+        (paced("main", START_BY + 60, START_BY + 90), vec![], 0, "not_running"),
+        (Held { away: away(early, START_BY + 9), ..paced("main", 0, early) }, vec![id(1)], 3, "not_running"),
+        (Held { away: away(0, early), ..paced("main", early, last) }, vec![], 0, "rate_limit"),
+        (Held { unwritten: away(early, START_BY + 9), ..Held::default() }, vec![], 3, "ledger_not_writable"),
     ] {
-        let view = View { in_use: in_use.into_iter().collect(), ..timed([numbered(1, due())]) };
-        let plan = planned(&nightly(), view, &held, &reading(START_BY));
-        let State::Closed(closed) = &plan.moved[0].state else { panic!("{reason}: it is open") };
-        assert_eq!(closed.reason.as_deref(), Some(reason), "{}", closed.why);
+        let mut policy = nightly();
+        policy.accounts = vec![account("main", Some(3))];
+        let in_flight = [(name("main"), in_flight)].into();
+        let view = View { in_use: in_use.into_iter().collect(), in_flight, ..timed([numbered(1, due())]) };
+        assert_eq!(reason_of(&planned(&policy, view, &held, &reading(START_BY + 10))), reason);
     }
+}
+
+fn reason_of(plan: &Plan) -> &str {
+    let State::Closed(closed) = &plan.moved.first().expect("a row").state else { panic!("it is open") };
+    closed.reason.as_deref().unwrap_or_default()
+}
+
+#[test]
+fn a_process_that_began_too_late_was_not_there_and_one_that_waited_for_a_list_could_not_look() {
+    let late = |began| {
+        let scene = due().restarts(8, began).at(START_BY + 600).looked_for(8, 1);
+        let busy = Held { accounts: [name("main")].into(), ..Held::default() };
+        let ends = |held: &Held| reason_of(&planned(&nightly(), timed([numbered(1, scene.clone())]), held, &scene.reading)).to_owned();
+        [ends(&Held::default()), ends(&busy)]
+    };
+    assert_eq!(late(START_BY + 500), ["not_running", "not_running"]);
+    assert_eq!(late(60), ["cannot_look", "account_held"]);
+}
+
+#[test]
+fn a_run_whose_only_call_was_lost_says_so_and_nothing_of_the_pace() {
+    let lost = calling().restarts(8, 20).lease_is_judged().at(START_BY + 60).sees(list(START_BY + 59, &[]));
+    let pace = Held { paced: [(name("main"), Span { from: at(0), to: at(START_BY) })].into(), ..Held::default() };
+    assert_eq!(reason_of(&planned(&nightly(), timed([numbered(1, lost.clone())]), &pace, &lost.reading)), "no_answer");
+}
+
+#[test]
+fn what_lasts_is_one_span_and_a_loop_is_overdue_after_a_few_seconds() {
+    let first = Span::on(None, at(0), at(10));
+    assert_eq!(Span::on(Some(first), at(14), at(20)), Span { from: at(0), to: at(20) });
+    assert_eq!(Span::on(Some(first), at(16), at(20)), Span { from: at(16), to: at(20) });
+    assert_eq!((Span::overdue(at(0), at(5)), Span::overdue(at(0), at(45))), (None, Some(Span { from: at(5), to: at(45) })));
 }
 
 #[test]

@@ -42,6 +42,15 @@ fn a_poll_follows_the_backup_to_its_end() {
 }
 
 #[test]
+fn its_own_backup_is_no_impostor_whatever_type_the_list_gives_it() {
+    let mut other = item(501, 1, Running);
+    other.kind = "logical".into();
+    assert_eq!(running().at(100).sees(list(100, &[other.clone()])).told(), "501");
+    other.id = cdb_backupd::domain::names::BackupId(502);
+    assert_eq!(running().at(100).sees(list(100, &[item(501, 1, Running), other])).told(), "502? 501 501");
+}
+
+#[test]
 fn the_next_poll_is_an_eighth_of_its_age_away_within_bounds() {
     for (age, distance) in [(0, 15), (119, 15), (800, 100), (2_400, 300), (9_000, 300)] {
         let polled = running().at(20 + age).sees(list(20, &[item(501, 1, Running)]));

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{names::BackupId, run::sent::DEADLINE_PASSED},
+    domain::{
+        names::BackupId,
+        run::sent::{DEADLINE_PASSED, NO_CONNECTION},
+    },
 };
 use chrono::{DateTime, Utc};
 use gate::{GateLayer, Gates, PASSAGE, Passage};
@@ -299,7 +302,7 @@ fn transport_error(error: &reqwest::Error, sent: bool) -> CallError {
     let shut = causes.any(|cause| cause.downcast_ref::<gate::Shut>().is_some());
     let (class, code) = match () {
         () if shut => (Class::Refused, DEADLINE_PASSED),
-        () if error.is_connect() || !sent => (Class::Refused, "connect"),
+        () if error.is_connect() || !sent => (Class::Refused, NO_CONNECTION),
         () if error.is_timeout() => (Class::Ambiguous, "timeout"),
         () => (Class::Ambiguous, "reset"),
     };

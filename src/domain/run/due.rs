@@ -32,7 +32,7 @@ impl Kept {
     }
 }
 
-/// What kept a run from its first send to the end of its window, where nobody chose to keep it.
+/// Why no call of a run was accepted or refused in its window, where nobody chose to keep it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// The cloud did not accept the account's keys.
@@ -41,8 +41,16 @@ pub enum Hold {
     CannotLook,
     /// Another run was at work on the instance.
     InUse,
+    /// The account had as many backups in progress as it may.
+    MaxRunning,
     /// More urgent ones took the pace.
     Pace,
+    /// The ledger could not be written.
+    Ledger,
+    /// It was sent, no answer came, and when absence was proved the window had closed.
+    NoAnswer,
+    /// Nobody was there.
+    NotRunning,
 }
 
 impl Hold {
@@ -52,7 +60,11 @@ impl Hold {
             Self::Account => "account_held",
             Self::CannotLook => "cannot_look",
             Self::InUse => "instance_in_use",
+            Self::MaxRunning => "max_running",
             Self::Pace => "rate_limit",
+            Self::Ledger => "ledger_not_writable",
+            Self::NoAnswer => "no_answer",
+            Self::NotRunning => "not_running",
         }
     }
 }

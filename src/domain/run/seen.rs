@@ -129,6 +129,11 @@ impl Run {
 
     fn own_of<'a>(&self, list: &'a List, taken: &BTreeSet<BackupId>) -> Found<'a> {
         let mut found = Found { own: Vec::new(), impostors: Vec::new() };
+        let followed = match &self.state {
+            State::Running { backup, .. } => Some(*backup),
+            State::Closed(closed) => closed.backup,
+            State::Due { .. } | State::Calling { .. } | State::Uncertain { .. } => None,
+        };
         for item in &list.items {
             let Some(generation) = generation_of(&self.alias, &item.alias) else { continue };
             let fits = item.manual
@@ -137,7 +142,7 @@ impl Run {
                 && !taken.contains(&item.id);
             if fits {
                 found.own.push((generation, item));
-            } else if generation >= self.generation {
+            } else if generation >= self.generation && followed != Some(item.id) {
                 found.impostors.push(item.id);
             }
         }

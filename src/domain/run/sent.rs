@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// The code of a call that its sender dropped, because its deadline had passed before the first byte.
 pub const DEADLINE_PASSED: &str = "deadline_passed";
+/// The code of a call that found no connection: of what was refused, only this counts as a send (DESIGN §6).
+pub const NO_CONNECTION: &str = "connect";
 
 /// The last try of a busy run is put so long before its window closes (DESIGN §6).
 const LAST_TRY: Duration = Duration::from_secs(60);
@@ -104,7 +106,7 @@ impl Run {
             (Class::Account, _) => self.state = State::Due { due_at: now.utc },
             (Class::Refused | Class::Throttled, _) => {
                 self.tally.failures += 1;
-                self.tally.sends += u32::from(error.class == Class::Refused && error.code != DEADLINE_PASSED);
+                self.tally.sends += u32::from(error.class == Class::Refused && error.code == NO_CONNECTION);
                 let wait = backoff(&self.terms.retry, self.id, self.tally.failures);
                 self.state = State::Due { due_at: later(now.utc, wait) };
             }

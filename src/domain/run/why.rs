@@ -20,7 +20,13 @@ pub(super) fn sentence(run: &Run, outcome: Outcome, reason: Option<&str>) -> Str
         (Outcome::Expired, Some("account_held")) => "the cloud did not accept the account's keys until the start window closed".into(),
         (Outcome::Expired, Some("cannot_look")) => "the instance's backups could not be listed until the start window closed".into(),
         (Outcome::Expired, Some("instance_in_use")) => "another run was at work on the instance until the start window closed".into(),
-        (Outcome::Expired, _) if run.tally.attempts == 0 => "more urgent runs took the account's pace until the start window closed".into(),
+        (Outcome::Expired, Some("max_running")) => "the account had max_running backups in progress until the start window closed".into(),
+        (Outcome::Expired, Some("rate_limit")) => "more urgent runs took the account's pace until the start window closed".into(),
+        (Outcome::Expired, Some("ledger_not_writable")) => "the ledger could not be written until the start window closed".into(),
+        (Outcome::Expired, Some("no_answer")) => {
+            "its last call had no answer; that it made no backup was proved only after the start window had closed".into()
+        }
+        (Outcome::Expired, _) if run.tally.attempts == 0 => "nobody was there to send it before the start window closed".into(),
         (Outcome::Expired, _) => format!("not accepted before the start window closed, in {}{}", calls(run.tally.attempts), last(code)),
         (Outcome::Cancelled, Some("removed")) => "the policy has no such job and instance any more".into(),
         (Outcome::Cancelled, _) => "a person cancelled it before it was sent".into(),
