@@ -68,7 +68,7 @@ impl Fault {
                 None => origin,
             });
         }
-        if self.line.is_none() && !self.path.is_empty() {
+        if self.line.is_none() && self.path.contains(['.', '[']) {
             // Its place is not known, so the way to it is all there is.
             group = group.element(Drawn::NOTE.message(format!("at `{}`", self.path)));
         }

@@ -20,7 +20,7 @@ const MAX_LOOKED_AT: usize = 4_096;
 /// Characters of the shortest word that a comment may not hold as a secret, of one that no sentence holds, and of the longest that is looked at.
 const LEAST_SECRET: usize = 6;
 const LONG_WORD: usize = 20;
-const MAX_WORD: usize = 256;
+const MAX_WORD: usize = 64;
 
 /// Whether a key's name says that its value is a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
@@ -253,7 +253,7 @@ pub(super) fn guessed(text: &str) -> Vec<Span> {
         let lower = line.to_ascii_lowercase();
         let pasted = lower.find("credentials").filter(|at| {
             let value = lower.get(at + "credentials".len()..).unwrap_or_default().trim_start_matches([' ', '\t', ':', '"', '\'']);
-            !value.split(|c: char| !c.is_alphanumeric()).next().is_some_and(|word| word == "env")
+            value.split(|c: char| !c.is_alphanumeric()).next() != Some("env")
         });
         let Some(name) = SECRET_WORDS.iter().filter_map(|w| lower.find(w)).chain(pasted).min() else { continue };
         let Some(colon) = line.get(name..).and_then(|rest| rest.find([':', '='])).map(|at| name + at + 1) else { continue };

@@ -27,7 +27,7 @@ pub(super) enum Survey {
     /// It must not be decoded, and why is told.
     Broken,
     /// The reader stopped, and what follows is not known.
-    Unread(Unread),
+    Unread(Box<Unread>),
 }
 
 /// Where and why the reader stopped.
@@ -83,7 +83,7 @@ pub(super) fn survey(text: &str, findings: &mut Findings) -> Survey {
             Err(e) => {
                 let at = Span::at(e.marker().line(), e.marker().col() + 1);
                 let is_layout = ["invalid indentation", "invalid indentation in flow construct"].contains(&e.info());
-                return Survey::Unread(Unread { finding: not_yaml(text, at, e.info()), is_layout });
+                return Survey::Unread(Box::new(Unread { finding: not_yaml(text, at, e.info()), is_layout }));
             }
         };
         if let Some(finding) = walk.step(&event, span, findings) {
@@ -258,7 +258,8 @@ pub(super) fn looks_like_json(text: &str) -> bool {
 /// The text for a reader that bears no tab behind a colon, and no two escapes for one character as JSON writes them. Everything stays where it was.
 pub(super) fn readable(text: &str) -> Cow<'_, str> {
     let is_json = looks_like_json(text);
-    if !text.contains('\t') && !(is_json && text.contains("\\u")) {
+    let is_readable = !text.contains('\t') && (!is_json || !text.contains("\\u"));
+    if is_readable {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
