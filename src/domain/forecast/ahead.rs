@@ -46,10 +46,12 @@ impl<'a> Ahead<'a> {
     /// after the other, both exclusive.
     pub fn first_meeting(&self, seldom: &'a Job, often: &'a Job, before: TimeDelta, after: TimeDelta) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let (seldom, known) = (self.known(&seldom.schedule)?, self.known(&often.schedule)?);
+        let mut later = known.slots.as_slice();
         seldom.slots.iter().find_map(|at| {
             let (least, most) = (at.checked_sub_signed(before)?, at.checked_add_signed(after)?);
-            let listed = known.slots.get(known.slots.partition_point(|slot| *slot <= least)..).unwrap_or_default().iter().copied();
-            let listed = listed.take_while(|slot| *slot < most).min_by_key(|slot| (*slot - *at).abs());
+            // Both are in order, so that all steps together are no more than there are slots.
+            later = later.get(later.iter().take_while(|slot| **slot <= least).count()..).unwrap_or_default();
+            let listed = later.iter().copied().take_while(|slot| *slot < most).min_by_key(|slot| (*slot - *at).abs());
             let beyond =
                 || (most > known.listed_until && self.may_ask()).then(|| often.schedule.slots_between(least, most - TimeDelta::milliseconds(1)));
             let near = listed.or_else(|| beyond()?.take(self.most).min_by_key(|slot| (*slot - *at).abs()))?;
