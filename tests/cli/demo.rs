@@ -28,7 +28,8 @@ fn said(child: Child, code: i32) -> String {
 
 /// A figure of the audit.
 fn figure(text: &str, name: &str) -> usize {
-    let line = text.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in\n{text}"));
+    let mut audit = text.lines().skip_while(|line| *line != "Audit");
+    let line = audit.find_map(|line| line.trim().strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in\n{text}"));
     line.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{name} is no number in\n{text}"))
 }
 
