@@ -123,10 +123,9 @@ fn understood(loaded: &Loaded, title: &str, shown: &Shown, now: Now) -> String {
         counted(policy.jobs.len(), "job"),
         calls_a_day(a_day),
     );
-    let listen = loaded.listen.map_or("off".to_owned(), |a| a.to_string());
     let folder_is_there = loaded.ledger.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
     let folder = if folder_is_there { "" } else { " (its folder is not there; `run` makes it)" };
-    text += &format!("ledger {}{folder}, page {listen}\n", loaded.ledger.display());
+    text += &format!("ledger {}{folder}\n", loaded.ledger.display());
     if !policy.accounts.is_empty() {
         text += &format!("\n{}\n", accounts_table(loaded));
     }

@@ -4,6 +4,7 @@
 
 mod bad_policies;
 mod binary;
+mod demo;
 mod good_policies;
 mod health;
 mod meetings;

@@ -1,6 +1,6 @@
 //! The official SDKs, unchanged, drive the simulator: what it accepts and says is what they send and understand (issue 3, §6).
 //!
-//! Where an SDK is neither there nor can be installed, its test says so loudly and proves nothing.
+//! Where an SDK is neither there nor can be installed, its test proves nothing: it fails where `CI` is set, and says so on the terminal elsewhere.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -13,6 +13,7 @@ use cdb_backupd::{
     },
 };
 use std::{
+    io::Write,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -80,6 +81,24 @@ fn node_modules() -> Result<PathBuf, &'static str> {
     Ok(directory)
 }
 
+/// Tells that an SDK proved nothing, past libtest, which shows what a test prints only when it fails.
+fn proved_nothing(sdk: &str, why: &str, in_ci: bool) {
+    let told = format!("the {sdk} SDK proved nothing here, because {why}");
+    assert!(!in_ci, "{told}; in CI that is a failure");
+    std::io::stderr().write_all(format!("\n*** skipped: {told} ***\n\n").as_bytes()).unwrap();
+}
+
+/// Whether somebody relies on these tests.
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+#[test]
+#[should_panic(expected = "the Python SDK proved nothing here, because there is no pip; in CI that is a failure")]
+fn an_sdk_that_cannot_be_installed_fails_in_ci() {
+    proved_nothing("Python", "there is no pip", true);
+}
+
 async fn lines(mut command: Command) -> Vec<String> {
     let account = SimAccount::example();
     command.env("SIM_ID", account.secret_id).env("SIM_KEY", account.secret_key);
@@ -92,7 +111,7 @@ async fn lines(mut command: Command) -> Vec<String> {
 async fn the_official_python_sdk_creates_lists_and_sees_each_class_of_error() {
     let python = match tokio::task::spawn_blocking(python).await.unwrap() {
         Ok(python) => python,
-        Err(why) => return eprintln!("\n*** skipped because {why}: the Python SDK proved nothing here ***\n"),
+        Err(why) => return proved_nothing("Python", why, in_ci()),
     };
     let cloud = Cloud::new(settings(), SystemClock::new());
     let door = HttpDoor::open(cloud.clone(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -127,7 +146,7 @@ async fn the_official_python_sdk_creates_lists_and_sees_each_class_of_error() {
 async fn the_official_node_sdk_creates_lists_and_sees_each_class_of_error() {
     let modules = match tokio::task::spawn_blocking(node_modules).await.unwrap() {
         Ok(modules) => modules,
-        Err(why) => return eprintln!("\n*** skipped because {why}: the Node SDK proved nothing here ***\n"),
+        Err(why) => return proved_nothing("Node", why, in_ci()),
     };
     let cloud = Cloud::new(settings(), SystemClock::new());
     let door = HttpDoor::open(cloud.clone(), "127.0.0.1:0".parse().unwrap()).await.unwrap();

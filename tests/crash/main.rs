@@ -1,11 +1,13 @@
-//! Crashes, in real time and with real processes. Three programs in one, told apart by the first argument, and hence a `main` of its own:
+//! Crashes, in real time and with real processes. Four programs in one, told apart by the first argument, and hence a `main` of its own:
 //!
 //! * the tests, as `cargo test` runs them;
 //! * `--live-until-…`: the daemon that the tests start, which ends itself at a commit ([`life`]);
+//! * `--demos`: the demo in all its forms ([`demos`]), a part of both campaigns;
 //! * `--kills N`: the campaign of `tests/crash/short` and `tests/crash/full` ([`kills`]).
 
 mod audit;
 mod boundaries;
+mod demos;
 mod kills;
 mod life;
 mod night;
@@ -22,6 +24,10 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [word, nth, policy] if word.starts_with("--live-until-") => ended(Cut::read(word, nth).map(|cut| life::live(Path::new(policy), cut))),
         ["--kills", kills] => ended(kills.parse().ok().map(|kills| in_real_time(kills::campaign(kills)))),
+        ["--demos"] => {
+            demos::every_form();
+            ExitCode::SUCCESS
+        }
         _ => tests(Arguments::from_args()),
     }
 }

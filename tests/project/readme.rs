@@ -71,6 +71,45 @@ fn every_path_of_the_project_in_the_readme_is_there() {
     }
 }
 
+/// The rows of the table of promises: what is promised, and what shows it.
+fn promises() -> Vec<(String, String)> {
+    let readme = read("README.md");
+    let table = readme.lines().skip_while(|line| !line.starts_with("| in particular |")).skip(2).take_while(|line| line.starts_with('|'));
+    let cells = |line: &str| line.trim_matches(['|', ' ']).rsplit_once(" | ").map(|(promise, shown)| (promise.to_owned(), shown.to_owned()));
+    table.map(|line| cells(line).unwrap_or_else(|| panic!("a row of two cells: {line}"))).collect()
+}
+
+#[test]
+fn what_shows_a_promise_is_a_test_of_cargo_or_says_in_which_command_it_runs() {
+    let promises = promises();
+    assert!(promises.len() > 15, "{promises:#?}");
+    for (promise, shown) in promises {
+        let named: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        let is_test = |path: &str| path.ends_with(".rs") || root().join(path).join("main.rs").exists();
+        let all_are = named.iter().all(|name| name.starts_with("tests/") && is_test(name));
+        assert!(!named.is_empty() && (all_are || shown.contains("in `.ci/run")), "`{shown}` does not say where it runs: {promise}");
+    }
+}
+
+#[test]
+fn figures_of_the_readme_beside_the_table_name_their_tests() {
+    let readme = read("README.md").replace('\n', " ");
+    for (figure, test) in [
+        ("files 0640", "tests/ledger/files.rs"),
+        ("within the last minute", "tests/cli/health.rs"),
+        ("kills the daemon with SIGKILL", "tests/crash/short"),
+    ] {
+        let (_, behind) = readme.split_once(figure).unwrap_or_else(|| panic!("the README says `{figure}`"));
+        let sentence: String = behind.chars().take(120).collect();
+        assert!(sentence.contains(test), "`{figure}` names {test}: {sentence}");
+    }
+}
+
+#[test]
+fn nobody_is_promised_a_page_that_is_not_there() {
+    assert!(read("config/policy.yaml").contains("not built yet"));
+}
+
 #[test]
 fn the_readmes_policy_is_good() {
     let machine = Machine::pictured(&[("TENCENTCLOUD_SECRET_ID", "x"), ("TENCENTCLOUD_SECRET_KEY", "x")], &[], "");

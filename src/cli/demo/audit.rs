@@ -5,7 +5,10 @@ use crate::{
     cli::table::visible,
     domain::{alias::generation_of, run::Outcome},
     ledger::report::Item,
-    sim::audit::Audit as OfCloud,
+    sim::{
+        audit::{Audit as OfCloud, Seen},
+        faults::Fault,
+    },
 };
 use std::path::{Path, PathBuf};
 
@@ -37,18 +40,27 @@ pub(super) fn is_final(state: &str) -> bool {
     Outcome::ALL.iter().any(|outcome| outcome.word() == state)
 }
 
+/// The row of the run that asked for a backup of this name.
+pub(super) fn row_of<'a>(items: &'a [Item], alias: &str) -> Option<&'a Item> {
+    items.iter().find(|item| generation_of(&item.alias, alias).is_some())
+}
+
+/// Whether nothing leads to a backup: no row knows it, or its row is over, claims to know the end, and names another or none. An open run can still
+/// find it, and one that ended `unknown` says that there may be one, and is watched.
+fn is_lost(backup: &Seen, row: Option<&Item>) -> bool {
+    row.is_none_or(|row| {
+        let claims = is_final(&row.state) && row.state != Outcome::Unknown.word();
+        claims && !backup.fails && !backup.deleted && row.backup_id != Some(backup.id.0)
+    })
+}
+
 impl Audit {
-    /// Compares the ledger with the cloud; `slots` is how many there should be.
-    pub(super) fn of(cloud: &OfCloud, ledger: &Path, slots: usize) -> anyhow::Result<Self> {
+    /// Compares the ledger with the cloud. `standing` are the faults that befell it in their time, `slots` is how many there should be.
+    pub(super) fn of(cloud: &OfCloud, standing: &[Fault], ledger: &Path, slots: usize) -> anyhow::Result<Self> {
         let items = items(ledger)?;
-        let row = |alias: &str| items.iter().find(|item| generation_of(&item.alias, alias).is_some());
         let made: Vec<_> = cloud.backups.iter().filter(|backup| !backup.alias.is_empty()).collect();
-        // A backup that no row knows is lost; so is one whose good end its row does not say.
-        let lost = made.iter().filter(|backup| {
-            let row = row(&backup.alias);
-            row.is_none_or(|row| !backup.fails && !backup.deleted && row.backup_id != Some(backup.id.0))
-        });
-        let (incidents, lost) = (incidents::lines(cloud, &items), lost.count());
+        let lost = made.iter().filter(|backup| is_lost(backup, row_of(&items, &backup.alias))).count();
+        let incidents = incidents::lines(cloud, standing, &items);
         let (backups, doubled, peak) = (made.len(), cloud.doubled.len(), cloud.peak_creates());
         Ok(Self { slots, backups, doubled, lost, peak, ledger: ledger.into(), incidents, items })
     }
