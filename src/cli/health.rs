@@ -28,11 +28,12 @@ pub struct Health {
     ledger: LedgerArg,
 }
 
-/// What there is to say.
+/// What there is to say of a pulse.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Told {
+pub(super) struct Judged {
     schema_version: u8,
-    ok: bool,
+    /// Whether a daemon works on the ledger.
+    pub(super) ok: bool,
     last_pass_at: Option<String>,
     last_pass_age_s: Option<i64>,
     verdict: Option<String>,
@@ -57,7 +58,7 @@ impl Health {
     }
 }
 
-fn judge(ledger: &Path, pulse: Option<Pulse>, now: DateTime<Utc>) -> Told {
+pub(super) fn judge(ledger: &Path, pulse: Option<Pulse>, now: DateTime<Utc>) -> Judged {
     let age = pulse.as_ref().map(|pulse| now - pulse.at);
     let latest = TimeDelta::from_std(LATEST).unwrap_or_default();
     let advice = match age {
@@ -71,7 +72,7 @@ fn judge(ledger: &Path, pulse: Option<Pulse>, now: DateTime<Utc>) -> Told {
         Some(age) if age < -latest => Some("that is ahead of this clock: set the clock, and see whether the daemon is still there".to_owned()),
         Some(_) => None,
     };
-    Told {
+    Judged {
         schema_version: 1,
         ok: advice.is_none(),
         last_pass_at: pulse.as_ref().map(|pulse| stamp(pulse.at)),
@@ -82,19 +83,29 @@ fn judge(ledger: &Path, pulse: Option<Pulse>, now: DateTime<Utc>) -> Told {
     }
 }
 
-fn line(told: &Told) -> String {
-    let last = told.last_pass_age_s.map(|age| match age {
+/// What is held though the daemon turns.
+pub(super) fn held(told: &Judged) -> Option<String> {
+    told.verdict.as_deref().filter(|verdict| told.ok && *verdict != "ok").map(|verdict| format!("held: {}", visible(verdict)))
+}
+
+/// How long ago the last pass was.
+pub(super) fn last_pass(told: &Judged) -> Option<String> {
+    told.last_pass_age_s.map(|age| match age {
         ..-1 => format!("last pass in {}", length(-age)),
         -1..=0 => "last pass just now".to_owned(),
         _ => format!("last pass {} ago", length(age)),
-    });
-    let held = told.verdict.as_deref().filter(|verdict| told.ok && *verdict != "ok").map(|verdict| format!("held: {}", visible(verdict)));
+    })
+}
+
+/// The verdict, the pulse, and what to do.
+pub(super) fn line(told: &Judged) -> String {
+    let (last, held) = (last_pass(told), held(told));
     let said: Vec<String> = [last, held, told.advice.clone()].into_iter().flatten().collect();
     format!("{}: {}\n", if told.ok { "ok" } else { "not ok" }, said.join("; "))
 }
 
 /// Seconds while there are few, else the two largest units.
-fn length(seconds: i64) -> String {
+pub(super) fn length(seconds: i64) -> String {
     let seconds = seconds.unsigned_abs();
     if seconds < 120 {
         return format!("{seconds} s");

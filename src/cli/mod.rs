@@ -19,6 +19,7 @@ pub mod run;
 pub mod selectors;
 pub mod show;
 pub mod sim;
+pub mod status;
 pub mod table;
 
 use crate::{
@@ -98,6 +99,8 @@ pub enum Command {
     History(reading::History),
     /// Show one run: its attempts, its backups, and what happens next
     Show(reading::Show),
+    /// Tell whether every job's backups are there, and what is wrong
+    Status(status::Status),
     /// Tell whether a daemon works on the ledger
     Health(health::Health),
     /// Watch it work against a simulated cloud, for under a minute
@@ -115,6 +118,7 @@ impl Command {
             Self::Next(next) => next.run(globals, now),
             Self::History(history) => history.run(globals, now),
             Self::Show(show) => show.run(globals, now),
+            Self::Status(status) => status.run(globals, now),
             Self::Health(health) => health.run(globals, now),
             Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
@@ -128,7 +132,7 @@ impl Command {
     fn has_rows(&self) -> bool {
         match self {
             Self::History(_) => true,
-            Self::Run(_) | Self::Check(_) | Self::Next(_) | Self::Show(_) | Self::Health(_) | Self::Demo(_) | Self::Sim(_) => false,
+            Self::Run(_) | Self::Check(_) | Self::Next(_) | Self::Show(_) | Self::Status(_) | Self::Health(_) | Self::Demo(_) | Self::Sim(_) => false,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Decisions: pure functions of their arguments. No async, no input or output, no clock.
 //!
 //! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`catch_up`], [`forecast`]), what becomes of one
-//! run ([`run`], [`retry`], [`alias`]), and who is next ([`plan`], [`pace`]).
+//! run ([`run`], [`retry`], [`alias`]), who is next ([`plan`], [`pace`]), and
+//! whether a backup is new enough ([`freshness`]).
 
 pub mod alias;
 pub mod blackout;
 pub mod catch_up;
 pub mod forecast;
+pub mod freshness;
 pub mod names;
 pub mod now;
 pub mod pace;

@@ -7,4 +7,5 @@ mod look;
 mod open;
 mod select;
 mod show;
+mod status;
 mod which;

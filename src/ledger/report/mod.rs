@@ -1,13 +1,15 @@
-//! What people read of a ledger: `history` and `show`.
+//! What people read of a ledger: `history`, `show` and `status`.
 //!
 //! Decided here: how a ledger is opened for reading only, which runs a filter keeps, and what is told of each. Not decided here: how it looks
 //! (`cli`), and the sentences (`domain::run::why`). Nothing here takes the lock or writes, so it works beside a daemon, without one, from a mount
 //! that cannot be written and as another user.
 
 mod detail;
+mod pairs;
 mod query;
 
 pub use detail::{AttemptLine, BackupLine, Detail};
+pub use pairs::{Ended, Open, Pair};
 pub use query::{Filter, Selectors};
 
 use super::{

@@ -1,0 +1,146 @@
+//! `status` over a ledger: the verdict, what is wrong, and the exit code.
+
+use crate::books::{at, ended, put};
+use cdb_backupd::ledger::Ledger;
+use rusqlite::{Connection, params, types::Value};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// An hour's job on two instances, as the daemon would have recorded it; a job that the policy holds; and an instance that no job matches.
+const POLICY: &str = "version: 1
+accounts: { main: { credentials: env } }
+instance_defaults: { account: main, region: ap-guangzhou }
+instances:
+  - { id: cdb-c1nl9rpv, name: orders, tags: { env: prod } }
+  - { id: cdb-aaaa0001, name: pay }
+  - { id: cdb-aaaa0002, name: scratch }
+defaults: { time_zone: Asia/Shanghai, method: physical, start_within: 30m, complete_within: 45m, freshness: { max_age: 26h } }
+jobs:
+  - { name: nightly-full, schedule: '30 2 * * *', targets: { instances: [orders, pay] } }
+  - { name: held, schedule: '0 5 * * *', suspend: true, targets: { instances: [orders] } }
+";
+
+struct Desk {
+    folder: TempDir,
+    ledger: Ledger,
+}
+
+impl Desk {
+    /// A ledger with the policy in force and a pulse of now, and nothing else.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger.db"), "desk", at("2026-11-23T00:00:00Z")).unwrap().ledger;
+        let conn = ledger.connection();
+        conn.execute("INSERT INTO policies VALUES (1, 'h', ?1, 0)", [POLICY]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO terms VALUES (1, 'a', 'orders', '{}', 'main', 'cdb.tencentcloudapi.com', 'env:TENCENTCLOUD', 'ap-guangzhou', 'physical',
+               NULL, 1, 540000, 1, NULL, 2000, 600000, 15000, 300000, 'skip');
+             INSERT INTO cursors VALUES ('nightly-full', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL), ('nightly-full', 'cdb-aaaa0001', '', '', 1, 5, 0, NULL),
+               ('held', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL);
+             INSERT INTO heartbeat VALUES (1, unixepoch() * 1000, 1, 7, 'ok');",
+        )
+        .unwrap();
+        Self { folder, ledger }
+    }
+
+    fn conn(&self) -> &Connection {
+        self.ledger.connection()
+    }
+
+    /// A run of the nightly job that ended so many hours ago; `put` places it by hours after a slot of 2026-11-23.
+    fn run(&self, instance: &str, hours_ago: i64, state: &str, why: &str) {
+        let now: i64 = self.conn().query_row("SELECT unixepoch()", [], |row| row.get(0)).unwrap();
+        let slot = (now / 3_600 - hours_ago) * 3_600_000;
+        let hour = (slot - at("2026-11-23T18:30:00Z").timestamp_millis()) / 3_600_000;
+        let of_pair = |instance: &str| vec![("instance_id", Value::Text(instance.to_owned()))];
+        put(self.conn(), hour, &[ended(state, Some("reason"), why), of_pair(instance), vec![("run_id", Value::Null)]].concat());
+        if state == "succeeded" {
+            self.conn().execute("UPDATE runs SET reason = NULL WHERE state = 'succeeded'", []).unwrap();
+        }
+    }
+
+    fn status(&self, more: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cdb-backupd"));
+        command.arg("status").arg("--ledger").arg(self.folder.path().join("ledger.db")).args(more);
+        command.output().unwrap()
+    }
+
+    /// What it prints, and how it ends.
+    fn says(&self, more: &[&str]) -> (String, Option<i32>) {
+        let output = self.status(more);
+        (String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr), output.status.code())
+    }
+}
+
+#[test]
+fn where_every_backup_is_fresh_it_says_so_first_and_ends_with_0() {
+    let desk = Desk::new();
+    desk.run("cdb-c1nl9rpv", 3, "succeeded", "the backup is good");
+    desk.run("cdb-aaaa0001", 3, "succeeded", "the backup is good");
+    let (text, code) = desk.says(&[]);
+    assert!(text.starts_with("ok: 3 pairs of job and instance, each with a fresh backup or none expected; last pass "), "{text}");
+    assert_eq!(code, Some(0), "{text}");
+    let job = text.lines().find(|line| line.starts_with("nightly-full")).unwrap();
+    assert_eq!(job.split_whitespace().take(8).collect::<Vec<_>>(), ["nightly-full", "2", "2", "-", "-", "-", "-", "-"]);
+}
+
+#[test]
+fn a_failure_since_the_newest_good_backup_is_told_with_its_reason_and_where_to_look() {
+    let desk = Desk::new();
+    desk.run("cdb-c1nl9rpv", 3, "succeeded", "the backup is good");
+    desk.run("cdb-aaaa0001", 25, "succeeded", "the backup is good");
+    desk.run("cdb-aaaa0001", 1, "failed", "the cloud rejected it with InternalError.Odd; it is not sent again");
+    let (text, code) = desk.says(&[]);
+    assert!(text.starts_with("not ok: 1 of 3 pairs of job and instance lacks a fresh backup; last pass "), "{text}");
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("? nightly-full on pay is late: its newest good backup is of ") && text.contains(" ago\n"), "{text}");
+    assert!(text.contains(" failed: the cloud rejected it with InternalError.Odd; it is not sent again; `show 3` has its calls\n"), "{text}");
+}
+
+#[test]
+fn the_words_of_json_are_those_of_the_one_definition() {
+    let desk = Desk::new();
+    desk.run("cdb-c1nl9rpv", 27, "succeeded", "the backup is good");
+    desk.run("cdb-aaaa0001", 1, "missed", "nobody was there to run it");
+    let (text, code) = desk.says(&["-o", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let of = |job: &str, instance: &str| {
+        let item = told["items"].as_array().unwrap().iter().find(|item| item["job"] == job && item["instance_name"] == instance).unwrap();
+        (item["freshness"].as_str().unwrap().to_owned(), item["wrong"].as_bool().unwrap())
+    };
+    assert_eq!(of("nightly-full", "orders"), ("stale".into(), true));
+    assert_eq!(of("nightly-full", "pay"), ("never".into(), true));
+    assert_eq!(of("held", "orders"), ("paused".into(), false));
+    assert_eq!((told["ok"].as_bool(), told["schema_version"].as_i64(), code), (Some(false), Some(1), Some(3)));
+    let (text, code) = desk.says(&["--job", "held"]);
+    assert!(text.starts_with("ok: 1 pair") && code == Some(0), "{text}");
+}
+
+#[test]
+fn before_the_first_slot_nothing_is_wrong() {
+    let (text, code) = Desk::new().says(&["--instance", "pay"]);
+    assert!(text.starts_with("ok: 1 pair of job and instance waits for the first slot") && code == Some(0), "{text}");
+}
+
+#[test]
+fn a_daemon_that_does_not_turn_is_not_all_good_though_every_backup_is_there() {
+    let desk = Desk::new();
+    desk.run("cdb-c1nl9rpv", 3, "succeeded", "the backup is good");
+    desk.run("cdb-aaaa0001", 3, "succeeded", "the backup is good");
+    desk.conn().execute("UPDATE heartbeat SET at_ms = at_ms - 3600000", params![]).unwrap();
+    let (text, code) = desk.says(&[]);
+    assert!(text.starts_with("not ok: 3 pairs") && text.contains("\ndaemon not ok: last pass 1h ago; its daemon hangs"), "{text}");
+    assert_eq!(code, Some(3));
+}
+
+#[test]
+fn instances_without_any_good_backup_and_those_that_no_job_matches_are_named() {
+    let desk = Desk::new();
+    desk.run("cdb-c1nl9rpv", 300, "succeeded", "the backup is good");
+    let (text, code) = desk.says(&["--uncovered"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("cdb-aaaa0001  pay") && lines[0].ends_with("no good backup yet by nightly-full"), "{text}");
+    assert!(lines[1].starts_with("cdb-aaaa0002  scratch") && lines[1].ends_with("no job matches it"), "{text}");
+    assert_eq!(code, Some(3));
+}
