@@ -96,6 +96,8 @@ struct EndedLine {
     slot_local: String,
     state: String,
     why: String,
+    #[serde(skip)]
+    is_good: bool,
 }
 
 /// A run that is open.
@@ -152,7 +154,7 @@ impl Status {
                 let freshness = Freshness::of(job, pair.evidence(), now);
                 line.count(freshness, pair);
                 let item = pair_line(job, pair, name, freshness, now);
-                if !self.running || item.open.as_ref().is_some_and(|open| open.state != "due") {
+                if !self.running || pair.open.as_ref().is_some_and(|open| !open.waits) {
                     items.push(item);
                 }
             }
@@ -216,8 +218,8 @@ impl JobLine {
             Freshness::Never | Freshness::Awaited => self.never += 1,
             Freshness::Paused => self.paused += 1,
         }
-        match pair.open.as_ref().map(|open| open.state.as_str()) {
-            Some("due") => self.waiting += 1,
+        match &pair.open {
+            Some(open) if open.waits => self.waiting += 1,
             Some(_) => self.running += 1,
             None => {}
         }
@@ -231,6 +233,7 @@ fn pair_line(job: &Job, pair: &Pair, instance_name: String, freshness: Freshness
         slot_local: ended.slot_local.clone(),
         state: ended.state.clone(),
         why: ended.why.clone(),
+        is_good: ended.is_good,
     };
     PairLine {
         job: pair.job.clone(),

@@ -65,7 +65,7 @@ fn wrong_pair(item: &PairLine, shown: &Shown, colour: bool) -> [String; 2] {
     let mark = Mark::of(if item.freshness == "late" { "unknown" } else { "failed" });
     let first = format!("{} {} on {} is {}: {since}", mark.sign, item.job, visible(&item.instance_name), item.freshness);
     let last = match (&item.last, &item.open) {
-        (Some(last), _) if last.state != "succeeded" => {
+        (Some(last), _) if !last.is_good => {
             let slot = shown.slot(last.slot, &last.slot_local);
             format!("  {slot} {}: {}; `show {}` has its calls", last.state, visible(&last.why), last.run_id)
         }

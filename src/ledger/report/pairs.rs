@@ -1,6 +1,6 @@
 //! How each job and instance stands: its newest good backup, its newest slot that ended, and what is open.
 
-use super::Reader;
+use super::{Reader, query};
 use crate::{
     domain::freshness::Evidence,
     ledger::{Error, row::instant},
@@ -36,6 +36,8 @@ pub struct Ended {
     pub state: String,
     /// The sentence.
     pub why: String,
+    /// Whether it has a good backup.
+    pub is_good: bool,
 }
 
 /// A run that is open.
@@ -47,6 +49,8 @@ pub struct Open {
     pub state: String,
     /// The last failed answer's code.
     pub last_code: Option<String>,
+    /// Whether it is yet to be sent.
+    pub waits: bool,
 }
 
 impl Pair {
@@ -56,19 +60,14 @@ impl Pair {
     }
 }
 
-const ENDED: &str = "SELECT run_id, slot_last_ms, slot_local, state, why FROM runs WHERE job = ?1 AND instance_id = ?2";
-
 impl Reader {
     /// All jobs and instances of the policy in force, by job and instance, each read by its indexes however long the history is.
     pub fn pairs(&self) -> Result<Vec<Pair>, Error> {
         let moment = self.conn.unchecked_transaction()?;
         let mut cursors = moment.prepare("SELECT job, instance_id FROM cursors ORDER BY job, instance_id")?;
-        let mut good = moment.prepare(&format!("{ENDED} AND state = 'succeeded' ORDER BY slot_ms DESC LIMIT 1"))?;
-        let mut ended = moment.prepare(&format!("{ENDED} AND finished_at_ms IS NOT NULL ORDER BY slot_ms DESC LIMIT 1"))?;
-        let mut open = moment.prepare(
-            "SELECT run_id, state, last_code FROM runs WHERE instance_id = ?2 AND job = ?1 AND state IN ('calling', 'uncertain', 'running')
-             UNION ALL SELECT run_id, state, last_code FROM runs WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1",
-        )?;
+        let mut good = moment.prepare(query::NEWEST_GOOD)?;
+        let mut ended = moment.prepare(query::NEWEST_ENDED)?;
+        let mut open = moment.prepare(query::OPEN)?;
         let mut pairs = Vec::new();
         let mut rows = cursors.query([])?;
         while let Some(row) = rows.next()? {
@@ -76,7 +75,9 @@ impl Reader {
             let key = params![job, instance_id];
             let good = good.query_row(key, read_ended).optional()?;
             let ended = ended.query_row(key, read_ended).optional()?;
-            let open = open.query_row(key, |row| Ok(Open { run_id: row.get(0)?, state: row.get(1)?, last_code: row.get(2)? })).optional()?;
+            let open = open
+                .query_row(key, |row| Ok(Open { run_id: row.get(0)?, state: row.get(1)?, last_code: row.get(2)?, waits: row.get(3)? }))
+                .optional()?;
             pairs.push(Pair { job, instance_id, good, ended, open });
         }
         Ok(pairs)
@@ -89,5 +90,5 @@ impl Reader {
 }
 
 fn read_ended(row: &Row<'_>) -> rusqlite::Result<Ended> {
-    Ok(Ended { run_id: row.get(0)?, slot: instant(row.get(1)?), slot_local: row.get(2)?, state: row.get(3)?, why: row.get(4)? })
+    Ok(Ended { run_id: row.get(0)?, slot: instant(row.get(1)?), slot_local: row.get(2)?, state: row.get(3)?, why: row.get(4)?, is_good: row.get(5)? })
 }

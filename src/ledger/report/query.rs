@@ -52,6 +52,17 @@ pub(super) const ITEM: &str = "r.run_id, r.job, r.instance_id, t.instance_name, 
      r.trigger, r.state, r.reason, r.why, r.backup_id, r.bytes, r.alias, r.attempts, r.last_code, r.last_request_id, r.started_at_ms, \
      r.finished_at_ms, r.late, p.hash AS policy";
 
+/// Of a job and an instance, the newest slot with a good backup.
+pub(super) const NEWEST_GOOD: &str = "SELECT run_id, slot_last_ms, slot_local, state, why, 1 FROM runs
+    WHERE job = ?1 AND instance_id = ?2 AND state = 'succeeded' ORDER BY slot_ms DESC LIMIT 1";
+/// Of a job and an instance, the newest slot that has ended.
+pub(super) const NEWEST_ENDED: &str = "SELECT run_id, slot_last_ms, slot_local, state, why, state = 'succeeded' FROM runs
+    WHERE job = ?1 AND instance_id = ?2 AND finished_at_ms IS NOT NULL ORDER BY slot_ms DESC LIMIT 1";
+/// Of a job and an instance, the run that is open; one that was sent before one that waits.
+pub(super) const OPEN: &str = "SELECT run_id, state, last_code, 0 FROM runs
+    WHERE instance_id = ?2 AND job = ?1 AND state IN ('calling', 'uncertain', 'running')
+    UNION ALL SELECT run_id, state, last_code, 1 FROM runs WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1";
+
 /// The states that are no good end.
 const NOT_OK: [&str; 7] = ["failed", "timed_out", "unknown", "expired", "missed", "skipped", "cancelled"];
 
