@@ -15,7 +15,7 @@ use crate::{
     cloud::CdbApi,
     domain::{
         names::InstanceId,
-        now::{Now, later},
+        now::Now,
         plan::{self, Held, Plan, Span},
         policy::Policy,
         proof::ClockProof,
@@ -40,8 +40,8 @@ use tokio::{sync::Notify, task::JoinSet};
 pub const GRACE: Duration = Duration::from_secs(7);
 /// How often the pulse is written when nothing else is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// So close to a slot the ledger's log is left alone.
-const NEAR: Duration = Duration::from_millis(100);
+/// The ledger's log is left alone unless nothing is to be done for so long: a slot should not wait for it, and a busy night folds it soon enough.
+const QUIET: Duration = Duration::from_millis(250);
 /// How often an unwritable ledger is tried again.
 const RETRY_LEDGER: Duration = Duration::from_secs(1);
 
@@ -198,7 +198,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let kept = plan::kept(&self.loaded.policy, now.utc);
         self.held.accounts = self.accounts.held();
         self.held.unseen = self.unseen.keys().cloned().collect();
-        self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen)?;
+        self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen);
         let view = self.ledger.view(&self.held.accounts, &reading)?;
         let plan = plan::plan(&self.loaded.policy, view, &self.held, &kept, &reading);
         let moved = self.record(&plan)?;
@@ -211,7 +211,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
         } else {
-            if plan.next_slot.is_none_or(|slot| slot > later(now.utc, NEAR)) && self.ledger.fold()? {
+            if self.calls.is_empty() && wake.rest(now).is_some_and(|rest| rest >= QUIET) && self.ledger.fold()? {
                 self.beat_at = None;
             }
             self.beat(now)?;

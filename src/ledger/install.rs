@@ -71,7 +71,7 @@ impl Ledger {
         let instances: Vec<_> = install.policy.instances.iter().map(|instance| instance.id.clone()).collect();
         self.touched.extend(instances);
         self.accounts.extend(install.policy.accounts.iter().map(|account| account.name.to_string()));
-        self.ripe_until = None;
+        self.queue.doubt();
         Ok(owed)
     }
 }
@@ -168,8 +168,9 @@ fn owe(tx: &Transaction<'_>, ledger_id: &str, pair: &(String, String), kept: &Ke
 /// Open runs of the schedule whose pair is gone are wished away; those whose pair came back are not.
 fn wish_removed(tx: &Transaction<'_>, pairs: &BTreeSet<(String, String)>) -> Result<(), Error> {
     let mut open = tx.prepare(
-        "SELECT run_id, job, instance_id, wish FROM runs WHERE state IN ('due', 'calling', 'uncertain', 'running') AND trigger = 'schedule'
-           AND (wish IS NULL OR wish = 'removed')",
+        "SELECT run_id, job, instance_id, wish FROM (SELECT * FROM runs WHERE state = 'due'
+           UNION ALL SELECT * FROM runs WHERE finished_at_ms IS NULL AND state <> 'due')
+         WHERE trigger = 'schedule' AND (wish IS NULL OR wish = 'removed')",
     )?;
     let rows = open.query_map([], |row| Ok((row.get::<_, i64>(0)?, (row.get(1)?, row.get(2)?), row.get::<_, Option<String>>(3)?)))?;
     let rows = rows.collect::<Result<Vec<(i64, (String, String), Option<String>)>, _>>()?;

@@ -26,6 +26,7 @@ use crate::domain::{
     terms::Terms,
 };
 use lock::LockFile;
+use queue::Queue;
 use rusqlite::{Connection, ErrorCode};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -122,7 +123,7 @@ pub struct Ledger {
     terms: HashMap<i64, Arc<Terms>>,
     touched: BTreeSet<InstanceId>,
     accounts: BTreeSet<String>,
-    ripe_until: Option<i64>,
+    queue: Queue,
     unfolded: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Opening: the lock first, then recognition, migration, and the question whether the file was put back from a copy.
 
-use super::{APPLICATION_ID, Error, Ledger, lock::LockFile, lock::Mark, queue};
+use super::{APPLICATION_ID, Error, Ledger, lock::LockFile, lock::Mark, queue::Queue};
 use crate::domain::run::Restored;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, config::DbConfig};
@@ -77,14 +77,14 @@ impl Ledger {
     }
 
     fn assemble(conn: Connection, path: Option<PathBuf>, lock: LockFile, id: String, restored: Restored) -> Result<Self, Error> {
-        queue::make(&conn)?;
         let file = path.as_deref().and_then(identity);
         let mut statement = conn.prepare("SELECT DISTINCT account FROM runs WHERE next_at_ms IS NOT NULL OR state = 'calling'")?;
         let accounts = statement.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
         drop(statement);
         conn.set_prepared_statement_cache_capacity(64);
         conn.busy_timeout(PATIENCE)?;
-        Ok(Self { conn, path, file, lock, id, restored, terms: HashMap::new(), touched: BTreeSet::new(), accounts, ripe_until: None, unfolded: 0 })
+        let (terms, touched) = (HashMap::new(), BTreeSet::new());
+        Ok(Self { conn, path, file, lock, id, restored, terms, touched, accounts, queue: Queue::default(), unfolded: 0 })
     }
 }
 

@@ -1,89 +1,113 @@
 //! The head of each instance's line, in memory: of its due runs the one that is first in start order and that no hold keeps.
 //!
-//! One run per instance is in flight at a time, so only the head can start. Temporary tables hold the heads; they are made anew at each start,
-//! never durable, and cost no write to the disk. With them a pass costs the same with 10 and with 100,000 due rows (`benches`).
+//! One run per instance is in flight at a time, so only the head can start. Heads are read anew at each start, and after it where something changed:
+//! a pass costs the same with 10 and with 100,000 due rows (`benches`).
 
 use super::{Error, Ledger, row::ms};
 use crate::domain::names::{InstanceId, JobName};
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
-use std::collections::BTreeSet;
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn make(conn: &Connection) -> Result<(), Error> {
-    conn.execute_batch(
-        "CREATE TEMP TABLE queue (instance_id TEXT PRIMARY KEY, account TEXT NOT NULL, priority INTEGER NOT NULL, slot_ms INTEGER NOT NULL,
-           start_by_ms INTEGER NOT NULL, run_id INTEGER NOT NULL) WITHOUT ROWID;
-         CREATE INDEX temp.queue_order ON queue (account, priority, slot_ms, start_by_ms, run_id);
-         CREATE TEMP TABLE held_jobs (job TEXT PRIMARY KEY) WITHOUT ROWID;
-         CREATE TEMP TABLE held_instances (instance_id TEXT PRIMARY KEY) WITHOUT ROWID;",
-    )?;
-    Ok(())
+/// What waits for its start, in order.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    heads: BTreeMap<InstanceId, Place>,
+    order: BTreeSet<Place>,
+    held_jobs: BTreeSet<JobName>,
+    held_instances: BTreeSet<InstanceId>,
+    /// Rows whose time came up to here have been considered; none while any head may be wrong.
+    ripe_until: Option<i64>,
 }
 
-const HEAD: &str = "INSERT INTO temp.queue
-  SELECT r.instance_id, r.account, r.priority, r.slot_ms, r.start_by_ms, r.run_id FROM runs r
+/// Where a head stands: by account, then in start order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    account: String,
+    priority: i64,
+    slot: i64,
+    start_by: i64,
+    run: i64,
+}
+
+const HEAD: &str = "SELECT r.job, r.account, r.priority, r.slot_ms, r.start_by_ms, r.run_id FROM runs r
   WHERE r.instance_id = ?1 AND r.state = 'due' AND r.due_at_ms <= ?2
-    AND NOT EXISTS (SELECT 1 FROM temp.held_jobs h WHERE h.job = r.job)
-    AND NOT EXISTS (SELECT 1 FROM temp.held_instances h WHERE h.instance_id = r.instance_id)
-    AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.instance_id = ?1 AND f.state IN ('calling', 'uncertain', 'running'))
+    AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.instance_id = ?1 AND f.finished_at_ms IS NULL AND f.state <> 'due')
     AND NOT (r.generation = 1 AND r.attempts = 0 AND r.trigger = 'schedule' AND EXISTS (SELECT 1 FROM runs p WHERE p.instance_id = ?1
       AND p.state = 'due' AND p.job = r.job AND p.trigger = 'schedule' AND p.slot_ms < r.slot_ms))
-  ORDER BY r.priority, r.slot_ms, r.start_by_ms, r.run_id LIMIT 1";
+  ORDER BY r.priority, r.slot_ms, r.start_by_ms, r.run_id";
 
-impl Ledger {
-    /// Says which jobs are held, and which instances could not be looked at; their runs leave the queue, and come back when the hold is gone.
-    pub fn hold(&mut self, jobs: &BTreeSet<JobName>, instances: &BTreeSet<InstanceId>) -> Result<(), Error> {
-        let held_jobs: BTreeSet<String> = self.names("SELECT job FROM temp.held_jobs")?;
-        let held_instances: BTreeSet<String> = self.names("SELECT instance_id FROM temp.held_instances")?;
-        let jobs: BTreeSet<String> = jobs.iter().map(ToString::to_string).collect();
-        let instances: BTreeSet<String> = instances.iter().map(ToString::to_string).collect();
-        for instance in held_instances.symmetric_difference(&instances) {
-            let sql = if instances.contains(instance) {
-                "INSERT INTO temp.held_instances VALUES (?1)"
-            } else {
-                "DELETE FROM temp.held_instances WHERE instance_id = ?1"
-            };
-            self.conn.execute(sql, [instance])?;
-            self.touched.extend(InstanceId::parse(instance).ok());
-        }
-        if held_jobs != jobs {
-            self.conn.execute("DELETE FROM temp.held_jobs", [])?;
-            for job in &jobs {
-                self.conn.execute("INSERT INTO temp.held_jobs VALUES (?1)", [job])?;
-            }
-            self.ripe_until = None;
-        }
-        Ok(())
+impl Queue {
+    /// Every head may be wrong: they are read anew.
+    pub(super) fn doubt(&mut self) {
+        self.ripe_until = None;
     }
 
-    /// Brings the heads up to date: instances whose rows changed, and rows whose time has come since.
-    pub(super) fn ripen(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+    /// The first runs of an account, in order.
+    pub(super) fn heads(&self, account: &str, most: usize) -> Vec<i64> {
+        let start = Place { account: account.to_owned(), priority: i64::MIN, slot: i64::MIN, start_by: i64::MIN, run: i64::MIN };
+        self.order.range(start..).take_while(|place| place.account == account).take(most).map(|place| place.run).collect()
+    }
+
+    /// Brings the heads up to date: of instances whose rows changed, and of rows whose time has come since.
+    pub(super) fn ripen(&mut self, conn: &Connection, touched: &BTreeSet<InstanceId>, now: DateTime<Utc>) -> Result<(), Error> {
         let now_ms = ms(now);
-        let from = match self.ripe_until {
-            Some(until) if until <= now_ms => until,
-            _ => {
-                // The first pass, another hold, or a clock that went back: every head may be wrong.
-                self.conn.execute("DELETE FROM temp.queue", [])?;
+        // The first pass, another hold, or a clock that went back.
+        let from = match self.ripe_until.take().filter(|until| *until <= now_ms) {
+            Some(until) => until,
+            None => {
+                self.heads.clear();
+                self.order.clear();
                 i64::MIN
             }
         };
-        let mut ripe =
-            self.conn.prepare_cached("SELECT DISTINCT instance_id FROM runs WHERE state = 'due' AND due_at_ms > ?1 AND due_at_ms <= ?2")?;
-        let mut heads = ripe.query_map([from, now_ms], |row| row.get::<_, String>(0))?.collect::<Result<BTreeSet<_>, _>>()?;
-        heads.extend(self.touched.iter().map(ToString::to_string));
-        let mut clear = self.conn.prepare_cached("DELETE FROM temp.queue WHERE instance_id = ?1")?;
-        let mut fill = self.conn.prepare_cached(HEAD)?;
-        for instance in &heads {
-            clear.execute([instance])?;
-            fill.execute(rusqlite::params![instance, now_ms])?;
+        // Distinct here, and not by SQLite, which would build a table for it in every pass.
+        let mut ripe = conn.prepare_cached("SELECT instance_id FROM runs WHERE state = 'due' AND due_at_ms > ?1 AND due_at_ms <= ?2")?;
+        let ripe = ripe.query_map([from, now_ms], |row| row.get::<_, String>(0))?.collect::<Result<BTreeSet<_>, _>>()?;
+        let ripe = ripe.iter().map(|id| InstanceId::parse(id).map_err(|error| Error::Row(format!("instance {id}: {error}"))));
+        let mut changed = ripe.collect::<Result<BTreeSet<_>, _>>()?;
+        changed.extend(touched.iter().cloned());
+        for instance in changed {
+            let head = self.head(conn, &instance, now_ms)?;
+            if let Some(place) = self.heads.remove(&instance) {
+                self.order.remove(&place);
+            }
+            if let Some(place) = head {
+                self.order.insert(place.clone());
+                self.heads.insert(instance, place);
+            }
         }
         self.ripe_until = Some(now_ms);
         Ok(())
     }
 
-    fn names(&self, sql: &str) -> Result<BTreeSet<String>, Error> {
-        let mut statement = self.conn.prepare_cached(sql)?;
-        let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        Ok(names)
+    fn head(&self, conn: &Connection, instance: &InstanceId, now_ms: i64) -> Result<Option<Place>, Error> {
+        if self.held_instances.contains(instance) {
+            return Ok(None);
+        }
+        let mut line = conn.prepare_cached(HEAD)?;
+        let mut line = line.query(params![instance.as_str(), now_ms])?;
+        while let Some(row) = line.next()? {
+            let job: String = row.get(0)?;
+            if !self.held_jobs.contains(job.as_str()) {
+                return Ok(Some(Place { account: row.get(1)?, priority: row.get(2)?, slot: row.get(3)?, start_by: row.get(4)?, run: row.get(5)? }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Ledger {
+    /// Says which jobs are held, and which instances could not be looked at; their runs leave the queue, and come back when the hold is gone.
+    pub fn hold(&mut self, jobs: &BTreeSet<JobName>, instances: &BTreeSet<InstanceId>) {
+        let queue = &mut self.queue;
+        if queue.held_jobs != *jobs {
+            queue.held_jobs.clone_from(jobs);
+            queue.doubt();
+        }
+        if queue.held_instances != *instances {
+            self.touched.extend(queue.held_instances.symmetric_difference(instances).cloned());
+            queue.held_instances.clone_from(instances);
+        }
     }
 }

@@ -359,10 +359,9 @@ fn tables_of(text: &str) -> Result<Vec<Table>, Error> {
     Ok(pairs.into_iter().map(|(db, table)| Table { db, table }).collect())
 }
 
-/// `name = ?` for each column, and the values in the same order.
-pub(super) fn assignments<'a>(columns: &'a [(&'static str, Value)]) -> (String, Vec<&'a dyn ToSql>) {
-    let names = columns.iter().enumerate().map(|(i, (name, _))| format!("{name} = ?{}", i + 1)).collect::<Vec<_>>().join(", ");
-    (names, columns.iter().map(|(_, value)| value as &dyn ToSql).collect())
+/// `name = ?` for each column, in order.
+pub(super) fn assignments(columns: &[(&'static str, Value)]) -> String {
+    columns.iter().enumerate().map(|(i, (name, _))| format!("{name} = ?{}", i + 1)).collect::<Vec<_>>().join(", ")
 }
 
 /// `(names) VALUES (?…)`, and the values in the same order.

@@ -1,5 +1,6 @@
 -- The ledger, version 1. Ordinary tables, so that every sqlite3 from 3.26 on can read them; instants are milliseconds UTC. Such tables would keep a
--- word in an INTEGER column and bytes in a TEXT one: hence a `typeof` for each that has no list of values.
+-- word in an INTEGER column and bytes in a TEXT one: hence a `typeof` for each that has no list of values. Where rows are written at each transition
+-- words stand one by one or behind a test for NULL: for three or more words in one `IN` SQLite builds a table, each time it checks a row.
 CREATE TABLE meta (
   key TEXT NOT NULL PRIMARY KEY CHECK (typeof(key) = 'text'),
   value TEXT NOT NULL CHECK (typeof(value) = 'text')
@@ -54,18 +55,19 @@ CREATE TABLE runs (
   start_by_ms INTEGER NOT NULL CHECK (typeof(start_by_ms) = 'integer'),
   complete_by_ms INTEGER NOT NULL CHECK (typeof(complete_by_ms) = 'integer' AND complete_by_ms >= start_by_ms),
   restart_by_ms INTEGER NOT NULL CHECK (typeof(restart_by_ms) = 'integer' AND restart_by_ms <= complete_by_ms),
-  state TEXT NOT NULL CHECK (state IN ('due', 'calling', 'uncertain', 'running', 'succeeded', 'failed', 'timed_out', 'unknown', 'expired',
-    'missed', 'skipped', 'cancelled')),
+  state TEXT NOT NULL CHECK (state = 'due' OR state = 'calling' OR state = 'uncertain' OR state = 'running' OR state = 'succeeded'
+    OR state = 'failed' OR state = 'timed_out' OR state = 'unknown' OR state = 'expired' OR state = 'missed' OR state = 'skipped'
+    OR state = 'cancelled'),
   generation INTEGER NOT NULL DEFAULT 1 CHECK (typeof(generation) = 'integer' AND generation BETWEEN 1 AND 10),
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (typeof(attempts) = 'integer'),
   sends INTEGER NOT NULL DEFAULT 0 CHECK (typeof(sends) = 'integer'),
   busy INTEGER NOT NULL DEFAULT 0 CHECK (typeof(busy) = 'integer'),
   failures INTEGER NOT NULL DEFAULT 0 CHECK (typeof(failures) = 'integer'),
-  wish TEXT CHECK (wish IN ('cancel', 'removed', 'vanished')),
+  wish TEXT CHECK (wish IS NULL OR wish IN ('cancel', 'removed', 'vanished')),
   looked_process INTEGER CHECK (typeof(looked_process) IN ('integer', 'null')),
   looked_generation INTEGER CHECK (typeof(looked_generation) IN ('integer', 'null') AND (looked_generation IS NULL) = (looked_process IS NULL)),
   started_at_ms INTEGER CHECK (typeof(started_at_ms) IN ('integer', 'null')),
-  last_class TEXT CHECK (last_class IN ('refused', 'throttled', 'busy', 'ambiguous', 'account', 'rejected')),
+  last_class TEXT CHECK (last_class IS NULL OR last_class IN ('refused', 'throttled', 'busy', 'ambiguous', 'account', 'rejected')),
   last_code TEXT CHECK (typeof(last_code) IN ('text', 'null')),
   last_request_id TEXT CHECK (typeof(last_request_id) IN ('text', 'null')),
   due_at_ms INTEGER CHECK (typeof(due_at_ms) IN ('integer', 'null') AND (due_at_ms IS NULL) = (state NOT IN ('due', 'uncertain'))),
@@ -88,16 +90,16 @@ CREATE TABLE runs (
   reason TEXT CHECK (reason IS NULL OR (typeof(reason) = 'text' AND finished_at_ms IS NOT NULL)),
   why TEXT CHECK (typeof(why) IN ('text', 'null') AND (why IS NULL) = (finished_at_ms IS NULL)),
   finished_at_ms INTEGER CHECK (typeof(finished_at_ms) IN ('integer', 'null')
-    AND (finished_at_ms IS NULL) = (state IN ('due', 'calling', 'uncertain', 'running'))),
+    AND (finished_at_ms IS NULL) = (state = 'due' OR state = 'calling' OR state = 'uncertain' OR state = 'running')),
   bytes INTEGER CHECK (bytes IS NULL OR (typeof(bytes) = 'integer' AND finished_at_ms IS NOT NULL)),
   late INTEGER NOT NULL DEFAULT 0 CHECK (late IN (0, 1)),
   first_outcome TEXT CHECK ((first_outcome IS NULL) = (late = 0)
-    AND first_outcome IN ('failed', 'timed_out', 'unknown', 'expired', 'missed', 'skipped', 'cancelled')),
+    AND (first_outcome IS NULL OR first_outcome IN ('failed', 'timed_out', 'unknown', 'expired', 'missed', 'skipped', 'cancelled'))),
   -- When the row has to be considered, whatever holds it; filled by the one place that writes rows.
   next_at_ms INTEGER CHECK (typeof(next_at_ms) IN ('integer', 'null')),
   CHECK ((look_at_ms IS NULL) = (state NOT IN ('uncertain', 'running') AND follow_until_ms IS NULL)),
   CHECK (state <> 'running' OR backup_id IS NOT NULL),
-  CHECK (state NOT IN ('due', 'calling', 'uncertain') OR backup_id IS NULL),
+  CHECK (backup_id IS NULL OR finished_at_ms IS NOT NULL OR state = 'running'),
   CHECK (late = 0 OR state = 'succeeded'),
   UNIQUE (job, instance_id, slot_ms, trigger, request)
 );
@@ -105,7 +107,7 @@ CREATE INDEX runs_ranges ON runs (job, instance_id, slot_ms) WHERE slots > 1;
 CREATE INDEX runs_by_slot ON runs (slot_ms);
 CREATE INDEX runs_due ON runs (instance_id, priority, slot_ms, start_by_ms, run_id) WHERE state = 'due';
 CREATE INDEX runs_ripe ON runs (due_at_ms) WHERE state = 'due';
-CREATE INDEX runs_in_flight ON runs (instance_id, job) WHERE state IN ('calling', 'uncertain', 'running');
+CREATE INDEX runs_in_flight ON runs (instance_id, job) WHERE finished_at_ms IS NULL AND state <> 'due';
 CREATE INDEX runs_calling ON runs (process) WHERE state = 'calling';
 CREATE INDEX runs_timed ON runs (account, state, next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX runs_soonest ON runs (account, next_at_ms) WHERE next_at_ms IS NOT NULL;
@@ -115,7 +117,7 @@ CREATE INDEX runs_good ON runs (job, instance_id, slot_ms) WHERE state = 'succee
 
 CREATE TRIGGER a_closed_run_may_only_turn_out_good
 BEFORE UPDATE OF state ON runs
-WHEN OLD.state IN ('succeeded', 'failed', 'timed_out', 'unknown', 'expired', 'missed', 'skipped', 'cancelled')
+WHEN OLD.finished_at_ms IS NOT NULL
   AND NEW.state <> OLD.state
   AND (NEW.state <> 'succeeded' OR NEW.late <> 1 OR NEW.first_outcome <> OLD.state)
 BEGIN
@@ -157,7 +159,7 @@ CREATE TABLE backups (
   run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
   generation INTEGER NOT NULL CHECK (typeof(generation) = 'integer'),
   found_by TEXT NOT NULL CHECK (found_by IN ('reply', 'list')),
-  status TEXT NOT NULL CHECK (status IN ('running', 'success', 'failed', 'vanished')),
+  status TEXT NOT NULL CHECK (status = 'running' OR status = 'success' OR status = 'failed' OR status = 'vanished'),
   duplicate INTEGER NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)),
   bytes INTEGER CHECK (typeof(bytes) IN ('integer', 'null')),
   first_seen_ms INTEGER NOT NULL CHECK (typeof(first_seen_ms) = 'integer'),

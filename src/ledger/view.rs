@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// So many pairs are admitted in one pass.
 const CURSORS: i64 = 1_024;
 /// So many due runs of an account are shown; a pass begins one or two.
-const HEADS: i64 = 8;
+const HEADS: usize = 4;
 /// So many rows of an account and state are shown whose time has come.
 const TIMED: i64 = 32;
 /// So many calls are shown whose lease is over; with the lanes of an account a view has at most 256 such rows.
@@ -45,8 +45,8 @@ impl Ledger {
                 Ok(view)
             }
             Err(error) => {
-                // The heads are rolled back with it: they are made anew next time.
-                self.ripe_until = None;
+                // Heads may have been read that were not shown.
+                self.queue.doubt();
                 self.touched = touched;
                 // A full disk has ended the transaction by itself, and is what is to be told.
                 if !self.conn.is_autocommit() {
@@ -59,7 +59,7 @@ impl Ledger {
 
     fn due(&mut self, held: &BTreeSet<AccountName>, reading: &Reading) -> Result<View, Error> {
         let now = reading.now.utc;
-        self.ripen(now)?;
+        self.queue.ripen(&self.conn, &self.touched, now)?;
         let mut view = View { cursors: if reading.proof.is_some() { self.cursors(now)? } else { Vec::new() }, ..View::default() };
         view.next_slot = self.soonest("SELECT min(next_slot_ms) FROM cursors WHERE next_slot_ms > ?1", now)?;
         view.soonest = earliest(view.next_slot, self.soonest("SELECT min(due_at_ms) FROM runs WHERE state = 'due' AND due_at_ms > ?1", now)?);
@@ -69,13 +69,11 @@ impl Ledger {
             if held.iter().any(|name| name.as_str() == account) {
                 continue;
             }
-            let heads = self.select(
-                "WHERE run_id IN (SELECT run_id FROM temp.queue WHERE account = ?1 ORDER BY priority, slot_ms, start_by_ms, run_id LIMIT ?2)
-                 ORDER BY priority, slot_ms, start_by_ms, run_id",
-                &[&account, &HEADS],
-            )?;
-            view.queue.extend(heads.into_iter().map(alone));
-            for lane in LANES {
+            for head in self.queue.heads(&account, HEADS) {
+                view.queue.extend(self.select("WHERE run_id = ?1", &[&head])?.into_iter().map(alone));
+            }
+            let lanes: &[&str] = if self.any_timed(&account, now)? { &LANES } else { &[] };
+            for lane in lanes {
                 view.timed.extend(self.select(lane, &[&account, &ms(now), &TIMED])?.into_iter().map(alone));
             }
         }
@@ -128,7 +126,7 @@ impl Ledger {
             let runs = self.select(
                 "AS r WHERE r.instance_id = ?1 AND r.state = 'due' AND r.generation = 1 AND r.attempts = 0 AND r.trigger = 'schedule'
                    AND r.due_at_ms <= ?2 AND EXISTS (SELECT 1 FROM runs p WHERE p.instance_id = r.instance_id AND p.job = r.job
-                     AND p.state IN ('calling', 'uncertain', 'running') AND p.slot_ms < r.slot_ms AND p.read_at_ms > r.not_before_ms) LIMIT 64",
+                     AND p.finished_at_ms IS NULL AND p.state <> 'due' AND p.slot_ms < r.slot_ms AND p.read_at_ms > r.not_before_ms) LIMIT 64",
                 &[&instance.as_str(), &ms(now)],
             )?;
             waiting.extend(runs.into_iter().map(|run| Waiting { run, previous: Some(Previous { read_at: Some(now) }) }));
@@ -139,7 +137,7 @@ impl Ledger {
     /// The instances of due runs on which another run is at work.
     fn in_use(&self, timed: &[Waiting]) -> Result<BTreeSet<InstanceId>, Error> {
         let mut at_work =
-            self.conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE instance_id = ?1 AND state IN ('calling', 'uncertain', 'running'))")?;
+            self.conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE instance_id = ?1 AND finished_at_ms IS NULL AND state <> 'due')")?;
         let mut in_use = BTreeSet::new();
         for run in timed.iter().map(|waiting| &waiting.run).filter(|run| matches!(run.state, State::Due { .. })) {
             if at_work.query_row([run.key.instance.as_str()], |row| row.get(0))? {
@@ -150,10 +148,19 @@ impl Ledger {
     }
 
     fn in_flight(&self) -> Result<BTreeMap<AccountName, u32>, Error> {
-        let mut count =
-            self.conn.prepare_cached("SELECT account, count(*) FROM runs WHERE state IN ('calling', 'uncertain', 'running') GROUP BY account")?;
-        let counts = count.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, u32)>, _>>()?;
+        let mut accounts = self.conn.prepare_cached("SELECT account FROM runs WHERE finished_at_ms IS NULL AND state <> 'due'")?;
+        let mut rows = accounts.query([])?;
+        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            *counts.entry(row.get(0)?).or_default() += 1;
+        }
         Ok(counts.into_iter().filter_map(|(account, count)| Some((AccountName::parse(&account).ok()?, count))).collect())
+    }
+
+    /// Whether any lane of an account has a row whose time has come; most passes have none.
+    fn any_timed(&self, account: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+        let mut any = self.conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE account = ?1 AND next_at_ms <= ?2)")?;
+        Ok(any.query_row(params![account, ms(now)], |row| row.get(0))?)
     }
 
     fn soonest_of(&self, account: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {

@@ -14,8 +14,8 @@ use crate::domain::{
     run::{Note, Proof, Reading, Restored, Run},
 };
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
-use std::{collections::BTreeSet, time::Duration};
+use rusqlite::{OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
+use std::{collections::BTreeSet, sync::OnceLock, time::Duration};
 
 /// One call, as `attempts` keeps it.
 #[derive(Clone, Debug)]
@@ -171,18 +171,18 @@ impl Ledger {
             [ms(now)],
         )?;
         tx.commit()?;
-        self.ripe_until = None;
+        self.queue.doubt();
         Ok(())
     }
 
     /// Writes that a pass has finished.
     pub fn heartbeat(&mut self, now: DateTime<Utc>, process: i64, verdict: &str) -> Result<(), Error> {
         self.still_ours()?;
-        self.conn.execute(
+        let mut pulse = self.conn.prepare_cached(
             "INSERT INTO heartbeat (one, at_ms, process, pid, verdict) VALUES (1, ?1, ?2, ?3, ?4)
              ON CONFLICT (one) DO UPDATE SET at_ms = ?1, process = ?2, pid = ?3, verdict = ?4",
-            params![ms(now), process, std::process::id(), verdict],
         )?;
+        pulse.execute(params![ms(now), process, std::process::id(), verdict])?;
         Ok(())
     }
 
@@ -246,12 +246,12 @@ pub(super) fn insert(
 }
 
 fn save(tx: &Transaction<'_>, run: &Run) -> Result<(), Error> {
-    let mut columns = row::changing(run);
-    let (assignments, _) = row::assignments(&columns);
-    let sql = format!("UPDATE runs SET {assignments} WHERE run_id = ?{}", columns.len() + 1);
-    columns.push(("run_id", run.id.0.into()));
-    let (_, values) = row::assignments(&columns);
-    tx.prepare_cached(&sql)?.execute(values.as_slice())?;
+    static SQL: OnceLock<String> = OnceLock::new();
+    let columns = row::changing(run);
+    // A run of any state has the same columns.
+    let sql = SQL.get_or_init(|| format!("UPDATE runs SET {} WHERE run_id = ?{}", row::assignments(&columns), columns.len() + 1));
+    let values = columns.iter().map(|(_, value)| value as &dyn ToSql).chain([&run.id.0 as &dyn ToSql]).collect::<Vec<_>>();
+    tx.prepare_cached(sql)?.execute(values.as_slice())?;
     Ok(())
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn one_run() -> (Ledger, Run) {
 /// Looks, plans and records, as a pass of the daemon does; what it would begin is in the answer.
 pub(crate) fn pass(ledger: &mut Ledger, policy: &Policy, held: &Held, kept: &BTreeMap<JobName, Kept>, s: i64) -> Plan {
     let reading = reading(ledger, s);
-    ledger.hold(&kept.keys().cloned().collect(), &held.unseen).unwrap();
+    ledger.hold(&kept.keys().cloned().collect(), &held.unseen);
     let view = ledger.view(&held.accounts, &reading).unwrap();
     let plan = plan(policy, view, held, kept, &reading);
     ledger.record(&plan.admit, &plan.moved).unwrap();

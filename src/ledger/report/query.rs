@@ -60,7 +60,7 @@ pub(super) const NEWEST_ENDED: &str = "SELECT run_id, slot_last_ms, slot_local, 
     WHERE job = ?1 AND instance_id = ?2 AND finished_at_ms IS NOT NULL ORDER BY slot_ms DESC LIMIT 1";
 /// Of a job and an instance, the run that is open; one that was sent before one that waits.
 pub(super) const OPEN: &str = "SELECT run_id, state, last_code, 0 FROM runs
-    WHERE instance_id = ?2 AND job = ?1 AND state IN ('calling', 'uncertain', 'running')
+    WHERE instance_id = ?2 AND job = ?1 AND finished_at_ms IS NULL AND state <> 'due'
     UNION ALL SELECT run_id, state, last_code, 1 FROM runs WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1";
 
 /// The states that are no good end.
@@ -132,7 +132,7 @@ fn states(filter: &Filter) -> Option<BTreeSet<&str>> {
 fn in_state(state: &str, wanted: &mut Wanted, kept: &str) -> String {
     let (index, part) = match state {
         "due" => ("runs_due", "r.state = 'due'"),
-        "calling" | "uncertain" | "running" => ("runs_in_flight", "r.state IN ('calling', 'uncertain', 'running')"),
+        "calling" | "uncertain" | "running" => ("runs_in_flight", "r.finished_at_ms IS NULL AND r.state <> 'due'"),
         _ => ("runs_ended", "r.finished_at_ms IS NOT NULL"),
     };
     let state = wanted.mark(state.to_owned());
