@@ -82,7 +82,8 @@ async fn runs(folder: &Path, sim: &Sim) -> anyhow::Result<Duration> {
     }));
     let file = folder.join("ledger.db");
     let ledger = Ledger::open(&file, "run", now.utc)?.ledger;
-    let outside = Outside { clock, api: Client::new(clock, keys, Transport::default())?, ring: Arc::default(), chores: Arc::default(), process: 1 };
+    let outside =
+        Outside { clock, api: Client::new(clock, keys, Transport::default())?, ring: Arc::default(), chores: Arc::default(), process: 1, only: None };
     let mut from = None;
     let reader = rusqlite::Connection::open(&file)?;
     let life = async {

@@ -64,7 +64,7 @@ impl Run {
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
-        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number() };
+        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number(), only: None };
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
         let ended = runtime.block_on(live(outside, opened.ledger, loaded, asked))?;
@@ -154,7 +154,7 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
 }
 
 /// Where each account's zone-less times are read.
-fn transport(policy: &Policy) -> Transport {
+pub(super) fn transport(policy: &Policy) -> Transport {
     let offsets = policy.accounts.iter().map(|account| {
         let access = Access { endpoint: account.endpoint.clone(), credentials: account.credentials.clone() };
         (access, account.list_offset_s)
@@ -168,6 +168,6 @@ pub(super) fn random_number() -> i64 {
 }
 
 /// A name for a ledger that is made anew.
-fn random_id() -> String {
+pub(super) fn random_id() -> String {
     format!("{:015x}{:015x}", random_number(), random_number())
 }

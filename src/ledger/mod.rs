@@ -11,6 +11,7 @@ mod open;
 mod prune;
 mod queue;
 pub mod report;
+pub mod requests;
 mod row;
 mod view;
 mod write;
