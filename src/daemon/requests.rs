@@ -15,8 +15,8 @@ use crate::{
         run::Reading,
     },
     ledger::{
-        self,
-        requests::{Cancelled, Met, OpenRequest},
+        self, Met,
+        requests::{Cancelled, OpenRequest},
     },
 };
 use chrono::{DateTime, SecondsFormat, Utc};

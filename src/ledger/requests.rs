@@ -5,19 +5,16 @@
 use super::{
     Error, Ledger,
     install::terms_row,
-    open::{file_error, recognise},
     row::{instant, ms},
     write::insert,
 };
 use crate::domain::{
     catch_up::NewRun,
     names::{InstanceId, JobName, RunId},
-    pause::{Pause, Scope},
     request::{Answer, MissedRow, Request, RunAnswer, Taken},
 };
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
-use std::{path::Path, time::Duration};
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 /// So many are answered in one pass.
 const AT_ONCE: i64 = 16;
@@ -58,62 +55,7 @@ pub struct Cancelled {
     pub is_final: bool,
 }
 
-/// What a pause meets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Met {
-    /// Runs that were sent, and go on.
-    pub in_flight: u64,
-    /// Runs that wait.
-    pub waiting: u64,
-    /// Of those, how many have a window that ends before the pause.
-    pub closing: u64,
-    /// When the first of these windows ends.
-    pub first_end: Option<DateTime<Utc>>,
-}
-
-/// Writes a request beside the daemon that works on the ledger, and returns its number; the answer comes from there.
-///
-/// # Errors
-/// [`Error::NotPermitted`] when this user may not write the file; [`Error::Foreign`] and [`Error::Newer`] as for reading.
-pub fn ask(ledger: &Path, request: &Request, from: &Asker, now: DateTime<Utc>) -> Result<i64, Error> {
-    let file = std::fs::OpenOptions::new().read(true).write(true).open(ledger);
-    drop(file.map_err(|error| file_error(ledger, error))?);
-    let conn = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    conn.busy_timeout(ASK_PATIENCE)?;
-    conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0")?;
-    recognise(&conn, ledger)?;
-    asked(&conn, request, from, now)
-}
-
-/// How long a command waits for its turn to write.
-const ASK_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Who asks, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asker {
-    /// By name.
-    pub who: String,
-    /// By number.
-    pub uid: u32,
-    /// Their reason.
-    pub reason: Option<String>,
-}
-
-fn asked(conn: &Connection, request: &Request, from: &Asker, now: DateTime<Utc>) -> Result<i64, Error> {
-    let arguments = serde_json::to_string(request).map_err(|error| Error::Row(format!("a request: {error}")))?;
-    conn.execute(
-        "INSERT INTO requests (at_ms, who, uid, what, arguments, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![ms(now), from.who, from.uid, request.word(), arguments, from.reason],
-    )?;
-    Ok(conn.last_insert_rowid())
-}
-
 impl Ledger {
-    /// Writes a request of this process's own, and returns its number.
-    pub fn ask(&mut self, request: &Request, from: &Asker, now: DateTime<Utc>) -> Result<i64, Error> {
-        asked(&self.conn, request, from, now)
-    }
-
     /// The oldest requests without an answer, a bounded number.
     pub fn open_requests(&self) -> Result<Vec<OpenRequest>, Error> {
         let mut open = self.conn.prepare_cached(
@@ -272,62 +214,7 @@ impl Ledger {
         Ok(answer)
     }
 
-    /// Pauses that hold at `now`.
-    pub fn pauses(&self, now: DateTime<Utc>) -> Result<Vec<Pause>, Error> {
-        pauses_of(&self.conn, now)
-    }
-
-    /// Writes a pause.
-    pub fn pause(&mut self, pause: &Pause, answer: &Answer, now: DateTime<Utc>) -> Result<(), Error> {
-        let scope = serde_json::to_string(&pause.scope).map_err(|error| Error::Row(format!("a pause's scope: {error}")))?;
-        self.in_one(|tx| {
-            tx.execute(
-                "INSERT INTO pauses (pause_id, scope, from_ms, until_ms, who, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-                params![pause.id, scope, ms(pause.from), pause.until.map(ms), pause.who, pause.reason],
-            )?;
-            answered(tx, pause.id, answer, now)
-        })
-    }
-
-    /// Ends pauses.
-    pub fn resume(&mut self, request: i64, pauses: &[i64], answer: &Answer, now: DateTime<Utc>) -> Result<(), Error> {
-        self.in_one(|tx| {
-            for pause in pauses {
-                tx.execute("UPDATE pauses SET ended_at_ms = ?2 WHERE pause_id = ?1 AND ended_at_ms IS NULL", params![pause, ms(now)])?;
-            }
-            answered(tx, request, answer, now)
-        })
-    }
-
-    /// What a pause up to `until` meets of the runs that `covers` says it is about.
-    pub fn met(&self, until: Option<DateTime<Utc>>, covers: impl Fn(&JobName, &InstanceId) -> bool) -> Result<Met, Error> {
-        let mut met = Met::default();
-        let mut open = self.conn.prepare(
-            "SELECT job, instance_id, state = 'due', start_by_ms FROM runs WHERE state = 'due'
-             UNION ALL SELECT job, instance_id, 0, start_by_ms FROM runs WHERE finished_at_ms IS NULL AND state <> 'due'",
-        )?;
-        let mut rows = open.query([])?;
-        while let Some(row) = rows.next()? {
-            let (job, instance): (String, String) = (row.get(0)?, row.get(1)?);
-            let (Ok(job), Ok(instance)) = (JobName::from_row(&job), InstanceId::parse(&instance)) else { continue };
-            if !covers(&job, &instance) {
-                continue;
-            }
-            if !row.get::<_, bool>(2)? {
-                met.in_flight += 1;
-                continue;
-            }
-            met.waiting += 1;
-            let end = instant(row.get(3)?);
-            if until.is_none_or(|until| end < until) {
-                met.closing += 1;
-                met.first_end = Some(met.first_end.map_or(end, |first| first.min(end)));
-            }
-        }
-        Ok(met)
-    }
-
-    fn in_one<T>(&mut self, act: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn in_one<T>(&mut self, act: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
         self.still_ours()?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = act(&tx)?;
@@ -337,7 +224,7 @@ impl Ledger {
     }
 }
 
-fn answered(tx: &Transaction<'_>, request: i64, answer: &Answer, now: DateTime<Utc>) -> Result<(), Error> {
+pub(super) fn answered(tx: &Transaction<'_>, request: i64, answer: &Answer, now: DateTime<Utc>) -> Result<(), Error> {
     let mut kept = answer.clone();
     kept.runs.truncate(NAMED);
     let text = serde_json::to_string(&kept).map_err(|error| Error::Row(format!("an answer: {error}")))?;
@@ -373,33 +260,4 @@ fn ahead_of(tx: &Transaction<'_>, run: i64, now: DateTime<Utc>) -> Result<u64, E
     )?;
     let ahead: i64 = before.query_row(params![run, ms(now)], |row| row.get(0))?;
     Ok(u64::try_from(ahead).unwrap_or(0))
-}
-
-/// Pauses that nobody has ended, and whose end has not come.
-pub(super) fn pauses_of(conn: &Connection, now: DateTime<Utc>) -> Result<Vec<Pause>, Error> {
-    let mut on = conn.prepare_cached(
-        "SELECT pause_id, scope, from_ms, until_ms, who, reason FROM pauses
-         WHERE ended_at_ms IS NULL AND (until_ms IS NULL OR until_ms > ?1) ORDER BY pause_id",
-    )?;
-    let rows = on.query_map([ms(now)], |row| {
-        let scope: String = row.get(1)?;
-        let until: Option<i64> = row.get(3)?;
-        Ok((
-            scope,
-            Pause {
-                id: row.get(0)?,
-                scope: Scope::default(),
-                from: instant(row.get(2)?),
-                until: until.map(instant),
-                who: row.get(4)?,
-                reason: row.get(5)?,
-            },
-        ))
-    })?;
-    let read = |row: rusqlite::Result<(String, Pause)>| {
-        let (scope, pause) = row?;
-        // What cannot be read must not be taken for less than it says: it holds everything.
-        Ok(Pause { scope: serde_json::from_str(&scope).unwrap_or_default(), ..pause })
-    };
-    rows.map(read).collect()
 }

@@ -7,10 +7,7 @@ use cdb_backupd::{
         policy::Job,
         request::{Answer, Request, Wanted},
     },
-    ledger::{
-        report::Reader,
-        requests::{Asker, ask},
-    },
+    ledger::{Asker, ask, report::Reader},
     sim::settings::Settings,
 };
 use chrono::{DateTime, Utc};

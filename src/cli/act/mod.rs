@@ -25,11 +25,7 @@ use crate::{
         policy::Policy,
         request::{Answer, Request},
     },
-    ledger::{
-        self, Ledger,
-        report::Reader,
-        requests::{self, Asker},
-    },
+    ledger::{self, Asker, Ledger, report::Reader},
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -145,7 +141,7 @@ impl<'a> Act<'a> {
         match Ledger::open(&self.ledger, &super::run::random_id(), now) {
             Ok(opened) => alone::carry(self, opened.ledger, request),
             Err(ledger::Error::Locked(_)) => {
-                let id = requests::ask(&self.ledger, request, &self.asker(), now).map_err(refused)?;
+                let id = ledger::ask(&self.ledger, request, &self.asker(), now).map_err(refused)?;
                 Ok((id, self.answer(id)?))
             }
             Err(error) => Err(refused(error).into()),

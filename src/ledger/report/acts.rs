@@ -8,7 +8,7 @@ use crate::{
         request::Answer,
         run::{Outcome, State},
     },
-    ledger::{Error, requests::pauses_of},
+    ledger::{Error, pauses::pauses_of},
 };
 use chrono::{DateTime, Utc};
 use rusqlite::OptionalExtension;
