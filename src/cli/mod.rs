@@ -10,6 +10,7 @@ pub mod exit;
 mod glance;
 pub mod health;
 pub mod history;
+mod hooks;
 pub mod keys;
 pub mod moment;
 pub mod next;
@@ -132,7 +133,15 @@ impl Command {
     fn has_rows(&self) -> bool {
         match self {
             Self::History(_) => true,
-            Self::Run(_) | Self::Check(_) | Self::Next(_) | Self::Show(_) | Self::Status(_) | Self::Health(_) | Self::Demo(_) | Self::Sim(_) => false,
+            Self::Run(_)
+            | Self::Check(_)
+            | Self::Next(_)
+            | Self::Show(_)
+            | Self::Status(_)
+            | Self::Health(_)
+           
+            | Self::Demo(_)
+            | Self::Sim(_) => false,
         }
     }
 }
