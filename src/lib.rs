@@ -33,7 +33,7 @@
 //! # Reading order
 //!
 //! [`domain`] decides, [`ledger`] records, [`cloud`] calls, [`daemon`] turns; [`config`] reads the policy, [`cli`] puts concrete things together;
-//! [`alarm`], [`clock`] and [`telemetry`] touch the machine; [`sim`] is a model of the cloud, for tests and the demo.
+//! [`alarm`], [`clock`], [`systemd`] and [`telemetry`] touch the machine; [`sim`] is a model of the cloud, for tests and the demo.
 
 pub mod domain;
 
@@ -45,6 +45,7 @@ pub mod daemon;
 
 pub mod alarm;
 pub mod config;
+pub mod systemd;
 pub mod telemetry;
 
 pub mod cli;

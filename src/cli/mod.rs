@@ -11,6 +11,7 @@ pub mod exit;
 mod glance;
 pub mod health;
 pub mod history;
+mod hooks;
 pub mod keys;
 pub mod moment;
 pub mod next;

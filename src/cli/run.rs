@@ -3,6 +3,7 @@
 use super::{
     Globals, LogFormat,
     exit::{self, Exit},
+    hooks,
 };
 use crate::{
     alarm,
@@ -16,6 +17,7 @@ use crate::{
     daemon::{self, Ended, Loaded, Outside},
     domain::policy::Policy,
     ledger::{self, Ledger, Opened},
+    systemd::Systemd,
     telemetry,
 };
 use anyhow::Context;
@@ -48,9 +50,10 @@ impl Run {
         if let Err(error) = forbid_cores() {
             tracing::warn!(%error, "core dumps cannot be forbidden; one would hold the keys: set the limit of core dumps to 0 where this is started");
         }
+        let systemd = Systemd::of(|name| std::env::var_os(name), std::process::id());
         let now = clock.now();
         let loaded = globals.policy(now)?;
-        let opened = runtime.block_on(open(&loaded.ledger, &clock, &mut asked));
+        let opened = runtime.block_on(open(&loaded.ledger, &clock, &mut asked, &systemd));
         let Some(opened) = opened.map_err(|error| exit::of_ledger(&error).because(error.to_string()))? else { return Ok(Exit::Ok) };
         if opened.put_back {
             tracing::warn!("the ledger is behind its lock file: it was put back from a copy or moved; every run is looked for before it is sent");
@@ -64,10 +67,11 @@ impl Run {
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
-        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number(), only: None };
+        let hooks = hooks::of_run(&systemd, &loaded.ledger, runtime.handle());
+        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number(), only: None, hooks };
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
-        let ended = runtime.block_on(live(outside, opened.ledger, loaded, asked))?;
+        let ended = runtime.block_on(live(outside, opened.ledger, loaded, asked, &systemd))?;
         runtime.shutdown_background();
         Ok(ended)
     }
@@ -96,11 +100,12 @@ impl Asked {
 }
 
 /// Opens the ledger; where another process writes it, or the disk is full, again each second. None when asked to stop.
-async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked) -> Result<Option<Opened>, ledger::Error> {
+async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked, systemd: &Systemd) -> Result<Option<Opened>, ledger::Error> {
     let mut told = false;
     loop {
         match Ledger::open(path, &random_id(), clock.now().utc) {
             Err(error) if error.is_passing() => {
+                systemd.waits(&format!("waiting for the ledger: {error}"));
                 if !std::mem::replace(&mut told, true) {
                     tracing::error!(%error, "the ledger cannot be opened yet; nothing is started until it can be, tried again each second");
                 }
@@ -115,7 +120,13 @@ async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked) -> Result<Opt
     }
 }
 
-async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger, loaded: Loaded, mut asked: Asked) -> anyhow::Result<Exit> {
+async fn live(
+    outside: Outside<SystemClock, Client<SystemClock>>,
+    ledger: Ledger,
+    loaded: Loaded,
+    mut asked: Asked,
+    systemd: &Systemd,
+) -> anyhow::Result<Exit> {
     let (first, stop) = tokio::sync::oneshot::channel::<()>();
     let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
     let daemon = daemon::run(outside, ledger, loaded, async {
@@ -135,6 +146,7 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
         match first.take() {
             Some(first) => {
                 tracing::info!("asked to stop; nothing new starts, calls in flight get up to {} s", daemon::GRACE.as_secs());
+                systemd.stopping("stopping: calls in flight may end");
                 // Unheard, the loop has ended by itself.
                 if first.send(()).is_err() {
                     continue;
@@ -149,7 +161,10 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
     drop(alarm.shutdown().await);
     match ended {
         Ok(()) => Ok(Exit::Ok),
-        Err(Ended(error)) => Err(exit::of_ledger(&error).because(error.to_string()).into()),
+        Err(Ended(error)) => {
+            systemd.stopping(&error.to_string());
+            Err(exit::of_ledger(&error).because(error.to_string()).into())
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod log;
 mod paces;
 mod requests;
 mod results;
+mod tell;
 
 use crate::{
     clock::{Clock, Wake},
@@ -36,6 +37,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
+pub use tell::{Hooks, Night, Passed};
 use tokio::{sync::Notify, task::JoinSet};
 
 /// How long calls in flight may still take after a stop: the process ends within 8 s, and docker kills after 10.
@@ -75,6 +77,8 @@ pub struct Outside<C, A> {
     pub process: i64,
     /// The request that alone is carried out, by a command without a daemon; none: the policy is.
     pub only: Option<i64>,
+    /// Who is told how it goes.
+    pub hooks: Hooks,
 }
 
 /// Why the loop ended by itself.
@@ -103,6 +107,7 @@ struct Daemon<C, A> {
     asked: Option<DateTime<Utc>>,
     sweep: Option<Sweep>,
     told: log::Told,
+    tell: tell::Tell,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
@@ -136,13 +141,15 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         asked: None,
         sweep: None,
         told: log::Told::default(),
+        tell: tell::Tell::default(),
     };
     if let Some(only) = daemon.outside.only {
         daemon.ledger.only(only);
     }
     let mut stop = std::pin::pin!(stop);
     loop {
-        let wake = daemon.pass_or_hold()?;
+        let mut wake = daemon.pass_or_hold()?;
+        daemon.tell(&mut wake);
         if daemon.ledger_held {
             // A pass may have waited for the ledger longer than the next ring: whoever waits for this future, for a signal, comes first.
             tokio::task::yield_now().await;
@@ -217,6 +224,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let plan = plan::plan(&self.loaded.policy, view, &self.held, &keeps, &reading);
         let moved = self.record(&plan)?;
         let mut wake = Wake { utc: plan.wake_at, mono: None, exact: plan.wake_at.is_some() && plan.wake_at == plan.next_slot };
+        self.tell.next_slot = plan.next_slot;
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
@@ -293,11 +301,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     fn beat(&mut self, now: Now) -> Result<(), ledger::Error> {
         // A command in the daemon's place is no daemon.
         if self.outside.only.is_none() && self.beat_at.is_none_or(|at| now.mono >= at) {
-            let verdict = match (self.clock_proof.proof(), self.held.accounts.is_empty()) {
-                (None, _) => "clock_unproved",
-                (Some(_), false) => "account_held",
-                (Some(_), true) => "ok",
-            };
+            let verdict = self.standing().word();
             self.ledger.heartbeat(now.utc, self.outside.process, verdict)?;
             self.beat_at = Some(now.mono + HEARTBEAT);
         }

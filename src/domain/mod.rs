@@ -22,4 +22,5 @@ pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod spread;
+pub mod standing;
 pub mod terms;

@@ -18,6 +18,8 @@ pub struct Policy {
     pub listen: Listen,
     /// How much history is kept.
     pub history: HistoryBounds,
+    /// Where the ledger is copied to each night; absent: nowhere.
+    pub ledger_copies: Option<LedgerCopies>,
     /// In the order of the file.
     pub accounts: Vec<Arc<Account>>,
     /// In the order of the file.
@@ -68,6 +70,15 @@ pub struct HistoryBounds {
     pub max_age: Duration,
     /// So many runs are kept at most.
     pub max_runs: u64,
+}
+
+/// Copies of the ledger, one each night.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerCopies {
+    /// Where they lie.
+    pub folder: PathBuf,
+    /// So many are kept, 1 to 1000; the oldest go first.
+    pub keep: u32,
 }
 
 /// Credentials, an endpoint, and how hard both may be used.

@@ -1,11 +1,13 @@
 //! The record: one SQLite file that is the whole truth of the daemon, owned by the loop and called directly.
 //!
 //! Decided here: how the file is opened, locked and recognised ([`open`]), how the phases of a pass read and write it ([`view`], [`write`]), how
-//! rows are spelled ([`row`]), what is dropped ([`prune`]), and what people read ([`report`]). Not decided here: what becomes of a run (`domain::run`).
+//! rows are spelled ([`row`]), what is dropped ([`prune`]), what people read ([`report`]), and what is done for its
+//! health ([`copy`]). Not decided here: what becomes of a run (`domain::run`).
 //!
 //! One transaction per phase, `synchronous=FULL`: what a phase reports as written is on the disk before the next begins.
 
 mod ask;
+pub mod copy;
 mod install;
 mod lock;
 mod open;

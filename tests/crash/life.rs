@@ -8,7 +8,7 @@ use cdb_backupd::{
         credentials::KeyRing,
     },
     config,
-    daemon::{self, Loaded, Outside},
+    daemon::{self, Hooks, Loaded, Outside},
     ledger::Ledger,
     telemetry::{self, LogFormat},
 };
@@ -119,6 +119,7 @@ pub(crate) fn live(policy: &Path, cut: Cut) -> anyhow::Result<()> {
         chores: Arc::default(),
         process: number.cast_signed(),
         only: None,
+        hooks: Hooks::default(),
     };
     let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -3,7 +3,7 @@
 use cdb_backupd::{
     clock::{Clock, Wake},
     cloud::{Access, Caller, CdbApi, Create, List, Page, Reply},
-    daemon::{self, Loaded, Outside},
+    daemon::{self, Hooks, Loaded, Outside},
     domain::{
         names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region},
         now::Now,
@@ -172,7 +172,7 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { clock, api, ring: self.ring.clone(), chores: self.chores.clone(), process, only: None };
+        let outside = Outside { clock, api, ring: self.ring.clone(), chores: self.chores.clone(), process, only: None, hooks: Hooks::default() };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
@@ -327,6 +327,7 @@ pub(crate) fn policy(n: usize) -> Policy {
         ledger: None,
         listen: Listen::Off,
         history: HistoryBounds { max_age: Duration::from_secs(400 * 86_400), max_runs: 10_000_000 },
+        ledger_copies: None,
         instances: ids(n).iter().map(instance).collect(),
         accounts: vec![Arc::new(account)],
         jobs: Vec::new(),

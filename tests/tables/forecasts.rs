@@ -65,6 +65,7 @@ fn policy() -> Policy {
         ledger: None,
         listen: Listen::Off,
         history: HistoryBounds { max_age: HOUR, max_runs: 1 },
+        ledger_copies: None,
         accounts: vec![account("main", 5.0), account("slow", 0.5)],
         instances: Vec::new(),
         jobs: Vec::new(),

@@ -82,6 +82,7 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
     lowering.known_keys(map);
     lowering.version(map);
     let ledger = lowering.ledger(map);
+    let ledger_copies = lowering.ledger_copies(map);
     let listen = lowering.listen(map);
     let history = lowering.history(map);
     let accounts = lowering.accounts(map);
@@ -94,7 +95,17 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
     if lowering.findings.is_fatal() {
         return None;
     }
-    let policy = Policy { ledger, listen: listen?, history: history?, accounts, instances, jobs: jobs?, blackouts: blackouts?, by_hand: by_hand? };
+    let policy = Policy {
+        ledger,
+        listen: listen?,
+        history: history?,
+        ledger_copies,
+        accounts,
+        instances,
+        jobs: jobs?,
+        blackouts: blackouts?,
+        by_hand: by_hand?,
+    };
     for odd in lowering.odd_regions.into_values() {
         lowering.findings.push(odd);
     }

@@ -1,4 +1,4 @@
-//! The keys at the top that are no lists of things: `version`, `ledger`, `listen`, `history`.
+//! The keys at the top that are no lists of things: `version`, `ledger`, `ledger_copies`, `listen`, `history`.
 
 use super::{
     Lowering,
@@ -12,16 +12,18 @@ use crate::{
         place::Path,
         raw, redact,
     },
-    domain::policy::{HistoryBounds, Listen},
+    domain::policy::{HistoryBounds, LedgerCopies, Listen},
 };
 use serde_yaml::{Mapping, Value};
 use std::{path::PathBuf, time::Duration};
 
-const KEYS: [&str; 10] = ["version", "ledger", "listen", "history", "accounts", "instance_defaults", "instances", "defaults", "blackouts", "jobs"];
+const KEYS: [&str; 11] =
+    ["version", "ledger", "ledger_copies", "listen", "history", "accounts", "instance_defaults", "instances", "defaults", "blackouts", "jobs"];
 
 const MAX_AGE: Lengths = DAY..=100 * 366 * DAY;
 const DEFAULT_MAX_AGE: Duration = Duration::from_millis(400 * DAY);
 const DEFAULT_MAX_RUNS: u64 = 10_000_000;
+const DEFAULT_KEEP: u32 = 7;
 
 impl Lowering<'_> {
     /// Keys at the top that are not of the policy; `x-` keys hold what aliases copy.
@@ -52,23 +54,48 @@ impl Lowering<'_> {
         }
     }
 
-    /// Relative paths begin at the policy's directory.
     pub(super) fn ledger(&mut self, map: &Mapping) -> Option<PathBuf> {
         let at = Path::default().key("ledger");
         let text: raw::Text = decode::entry(map.get("ledger").filter(|v| !v.is_null())?, &at, self.findings)?;
-        if text.0.trim().is_empty() || text.0.ends_with('/') || text.0.contains('\0') {
-            self.fault(
-                Finding::error("bad-path", Spot::Value(at), "`ledger` must be the path of a file").hint("such as /var/lib/cdb-backupd/ledger.db"),
-            );
+        if text.0.ends_with('/') {
+            return self.bad_path(at, "`ledger` must be the path of a file", "such as /var/lib/cdb-backupd/ledger.db");
+        }
+        self.path(&text, at, "`ledger` must be the path of a file", "/var/lib/cdb-backupd/ledger.db")
+    }
+
+    /// Absent, and no fault, when the file says nothing.
+    pub(super) fn ledger_copies(&mut self, map: &Mapping) -> Option<LedgerCopies> {
+        let at = Path::default().key("ledger_copies");
+        let raw: raw::LedgerCopies = decode::entry(map.get("ledger_copies").filter(|v| !v.is_null())?, &at, self.findings)?;
+        let keep = match raw.keep {
+            None => Some(DEFAULT_KEEP),
+            Some(n) => self.number(n, &at.key("keep"), 1..=1_000).and_then(|n| u32::try_from(n).ok()),
+        };
+        let Some(folder) = &raw.folder else {
+            self.missing("folder", &at, "name the folder of the copies, such as `folder: /var/lib/cdb-backupd/copies`");
             return None;
+        };
+        let folder = self.path(folder, at.key("folder"), "`folder` must be the path of a folder", "/var/lib/cdb-backupd/copies");
+        Some(LedgerCopies { folder: folder?, keep: keep? })
+    }
+
+    /// Relative paths begin at the policy's directory.
+    fn path(&mut self, text: &raw::Text, at: Path, what: &'static str, such_as: &str) -> Option<PathBuf> {
+        if text.0.trim().is_empty() || text.0.contains('\0') {
+            return self.bad_path(at, what, &format!("such as {such_as}"));
         }
         if text.0.split('/').next().is_some_and(|first| first == "~" || (first.starts_with('~') && first.len() < text.0.len())) {
             let message = format!("{} would be a folder named `~`: only shells know `~`", redact::quoted(&text.0));
             let finding = Finding::error("bad-path", Spot::Value(at), message).label("no home folder here");
-            self.fault(finding.hint("write the path out, such as `/var/lib/cdb-backupd/ledger.db`"));
+            self.fault(finding.hint(format!("write the path out, such as `{such_as}`")));
             return None;
         }
-        Some(self.beside.join(text.0))
+        Some(self.beside.join(&text.0))
+    }
+
+    fn bad_path(&mut self, at: Path, what: &'static str, hint: &str) -> Option<PathBuf> {
+        self.fault(Finding::error("bad-path", Spot::Value(at), what).hint(hint));
+        None
     }
 
     pub(super) fn listen(&mut self, map: &Mapping) -> Option<Listen> {

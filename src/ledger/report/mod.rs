@@ -196,7 +196,7 @@ impl Reader {
 }
 
 /// `mode=ro`; `immutable=1` only when that fails and no log lies beside the file, for beside one it would show an old state of it.
-fn connect(path: &Path) -> Result<Connection, Error> {
+pub(in crate::ledger) fn connect(path: &Path) -> Result<Connection, Error> {
     let failed = match try_connect(path, "mode=ro") {
         Err(Error::Sql(error)) if cannot_lock(&error) => error,
         other => return other,
@@ -233,7 +233,7 @@ fn cannot_lock(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(in crate::ledger) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
