@@ -147,10 +147,7 @@ impl Command {
 
     /// Whether its data are rows.
     fn has_rows(&self) -> bool {
-        match self {
-            Self::History(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::History(_))
     }
 }
 

@@ -17,6 +17,8 @@ use crate::{
     daemon::{self, Ended, Loaded, Outside},
     domain::policy::Policy,
     ledger::{self, Ledger, Opened},
+    metrics::Gauges,
+    serve::{self, Door, Guard},
     systemd::Systemd,
     telemetry,
 };
@@ -29,7 +31,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+    task::JoinSet,
+};
 
 /// Run the daemon until SIGTERM or SIGINT; a second one ends it at once.
 #[derive(Debug, clap::Args)]
@@ -58,20 +64,32 @@ impl Run {
         if opened.put_back {
             tracing::warn!("the ledger is behind its lock file: it was put back from a copy or moved; every run is looked for before it is sent");
         }
+        let policy = Arc::new(loaded.policy);
+        let gauges = Arc::new(Gauges::new(policy.clone()));
         let ring = KeyRing::of_process();
-        let client = Client::new(clock, ring, transport(&loaded.policy))?;
+        let door = match loaded.listen {
+            Some(address) => {
+                let token = policy.listen_token.as_ref().map(|source| ring.token(source)).transpose().context("read `listen_token`")?;
+                let token = token.map(|text| serve::Token::new(&text)).transpose()?;
+                let state = serve::State::new(loaded.ledger.clone(), gauges.clone(), move || clock.now());
+                Some((runtime.block_on(Door::bind(address))?, serve::router(state, Guard::of(address, token))))
+            }
+            None => None,
+        };
+        let client = Client::new(clock, ring, transport(&policy))?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             policy = %globals.config.display(),
             ledger = %loaded.ledger.display(),
+            listen = door.as_ref().map(|(door, _)| door.address().to_string()).as_deref().unwrap_or("off"),
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
         let hooks = hooks::of_run(&systemd, &loaded.ledger, runtime.handle());
-        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number(), only: None, hooks };
-        let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
+        let outside = Outside { gauges, hooks, ..Outside::new(clock, client, policy.clone(), random_number()) };
+        let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
-        let ended = runtime.block_on(live(outside, opened.ledger, loaded, asked, &systemd))?;
+        let ended = runtime.block_on(live(outside, opened.ledger, loaded, door, asked, &systemd))?;
         runtime.shutdown_background();
         Ok(ended)
     }
@@ -120,14 +138,45 @@ async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked, systemd: &Sys
     }
 }
 
+/// How long answers that are being given when the loop ends may still take.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// What answers beside the loop; it ends with this.
+struct Answering {
+    tasks: JoinSet<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Answering {
+    fn start(door: Option<(Door, axum::Router)>, clock: SystemClock) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let mut tasks = JoinSet::new();
+        if let Some((door, router)) = door {
+            tasks.spawn(door.serve(router, clock, async { drop(stopped.await) }));
+        }
+        Self { tasks, stop }
+    }
+
+    async fn end(mut self, clock: &SystemClock) {
+        drop(self.stop);
+        tokio::select! {
+            _ = self.tasks.join_next() => {}
+            () = clock.sleep(LAST_ANSWERS) => {}
+        }
+    }
+}
+
 async fn live(
     outside: Outside<SystemClock, Client<SystemClock>>,
     ledger: Ledger,
     loaded: Loaded,
+    door: Option<(Door, axum::Router)>,
     mut asked: Asked,
     systemd: &Systemd,
 ) -> anyhow::Result<Exit> {
-    let (first, stop) = tokio::sync::oneshot::channel::<()>();
+    let clock = outside.clock;
+    let answering = Answering::start(door, clock);
+    let (first, stop) = oneshot::channel::<()>();
     let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
     let daemon = daemon::run(outside, ledger, loaded, async {
         // The sender lives as long as the loop.
@@ -158,6 +207,7 @@ async fn live(
             }
         }
     };
+    answering.end(&clock).await;
     drop(alarm.shutdown().await);
     match ended {
         Ok(()) => Ok(Exit::Ok),

@@ -26,6 +26,7 @@ use crate::{
         terms::Terms,
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
+    metrics::{Gauges, Standing},
 };
 use accounts::Accounts;
 use act::Done;
@@ -73,12 +74,22 @@ pub struct Outside<C, A> {
     pub ring: Arc<Notify>,
     /// Set when the night's housekeeping is to be done; the loop takes it back.
     pub chores: Arc<AtomicBool>,
+    /// Where the loop shows itself.
+    pub gauges: Arc<Gauges>,
     /// A number drawn at random for this process.
     pub process: i64,
     /// The request that alone is carried out, by a command without a daemon; none: the policy is.
     pub only: Option<i64>,
     /// Who is told how it goes.
     pub hooks: Hooks,
+}
+
+impl<C, A> Outside<C, A> {
+    /// An outside that nobody else has a hand in.
+    pub fn new(clock: C, api: A, policy: Arc<Policy>, process: i64) -> Self {
+        let gauges = Arc::new(Gauges::new(policy));
+        Self { clock, api, ring: Arc::default(), chores: Arc::default(), gauges, process, only: None, hooks: Hooks::default() }
+    }
 }
 
 /// Why the loop ended by itself.
@@ -184,6 +195,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 if std::mem::take(&mut self.ledger_held) {
                     tracing::info!("the ledger can be written again; going on");
                 }
+                self.show(after);
                 Ok(wake)
             }
             Err(error) if error.remedy() == Remedy::Hold => {
@@ -191,8 +203,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 if !std::mem::replace(&mut self.ledger_held, true) {
                     tracing::error!(%error, "the ledger cannot be written; nothing is started until it can be, tried again each second");
                 }
+                let after = self.outside.clock.now();
+                self.show(after);
                 let mut wake = Wake::default();
-                wake.sooner(self.outside.clock.now().mono + RETRY_LEDGER);
+                wake.sooner(after.mono + RETRY_LEDGER);
                 Ok(wake)
             }
             Err(error) => {
@@ -202,6 +216,13 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 Err(error.into())
             }
         }
+    }
+
+    /// Shows how the loop stands after a pass.
+    fn show(&self, after: Now) {
+        // Without instances nobody is asked for the time, and nothing waits for it.
+        let clock_proved = self.clock_proof.proof().is_some() || self.loaded.policy.instances.is_empty();
+        self.outside.gauges.passed(after.mono, Standing { in_force: self.installed, clock_proved, ledger_writable: !self.ledger_held });
     }
 
     fn pass(&mut self, now: Now) -> Result<Wake, ledger::Error> {
@@ -214,7 +235,11 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.answer_requests(&reading)?;
         let paused = self.paused(now)?;
         let keeps = plan::keeps(&self.loaded.policy, paused, now.utc);
-        self.held.accounts = self.accounts.held();
+        let held = self.accounts.held();
+        if held != self.held.accounts {
+            self.outside.gauges.set_held_accounts(held.clone());
+            self.held.accounts = held;
+        }
         self.held.unseen = self.unseen.keys().cloned().collect();
         self.ledger.hold(&keeps, &self.held.unseen);
         let mut view = self.ledger.view(&self.held.accounts, &reading)?;
@@ -271,6 +296,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             let install = Install { policy: &loaded.policy, hash: &loaded.hash, text: &loaded.text, loaded_at };
             let owed = self.ledger.install(&install)?;
             self.installed = true;
+            self.outside.gauges.set_policy(loaded.policy.clone());
             log::installed(&loaded.policy, owed);
         }
         Ok(())
@@ -289,11 +315,9 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             return Ok(false);
         }
         let fresh = self.ledger.record(&plan.admit, &plan.moved)?;
-        for run in self.ledger.runs(fresh)?.values() {
+        for run in self.ledger.runs(fresh)?.values().chain(&plan.moved) {
             log::state(run, false);
-        }
-        for run in &plan.moved {
-            log::state(run, false);
+            self.outside.gauges.events.moved(run);
         }
         Ok(true)
     }

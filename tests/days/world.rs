@@ -3,7 +3,7 @@
 use cdb_backupd::{
     clock::{Clock, Wake},
     cloud::{Access, Caller, CdbApi, Create, List, Page, Reply},
-    daemon::{self, Hooks, Loaded, Outside},
+    daemon::{self, Loaded, Outside},
     domain::{
         names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region},
         now::Now,
@@ -172,7 +172,7 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { clock, api, ring: self.ring.clone(), chores: self.chores.clone(), process, only: None, hooks: Hooks::default() };
+        let outside = Outside { ring: self.ring.clone(), chores: self.chores.clone(), ..Outside::new(clock, api, loaded.policy.clone(), process) };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
@@ -326,6 +326,7 @@ pub(crate) fn policy(n: usize) -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: Duration::from_secs(400 * 86_400), max_runs: 10_000_000 },
         ledger_copies: None,
         instances: ids(n).iter().map(instance).collect(),

@@ -14,8 +14,9 @@ pub use detail::{AttemptLine, BackupLine, Detail};
 pub use pairs::{Ended, Open, Pair};
 pub use query::{Filter, Selectors};
 
+pub use super::Error;
+
 use super::{
-    Error,
     open::{file_error, recognise},
     row::{self, instant},
 };
