@@ -36,11 +36,16 @@ pub struct Evidence {
 impl Freshness {
     /// How this evidence is to be taken at `now`.
     pub fn of(job: &Job, evidence: Evidence, now: DateTime<Utc>) -> Self {
+        Self::within(job, max_age(job, now), evidence, now)
+    }
+
+    /// The same with the job's [`max_age`], which is dear, for whoever asks for many instances.
+    pub fn within(job: &Job, max_age: Duration, evidence: Evidence, now: DateTime<Utc>) -> Self {
         match (evidence.newest_good, evidence.newest_ended) {
             _ if job.suspend => Self::Paused,
             (None, None) => Self::Awaited,
             (None, Some(_)) => Self::Never,
-            (Some(good), _) if (now - good).to_std().is_ok_and(|age| age > max_age(job, now)) => Self::Stale,
+            (Some(good), _) if (now - good).to_std().is_ok_and(|age| age > max_age) => Self::Stale,
             (Some(good), Some(ended)) if ended > good => Self::Late,
             (Some(_), _) => Self::Fresh,
         }

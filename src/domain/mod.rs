@@ -1,8 +1,8 @@
 //! Decisions: pure functions of their arguments. No async, no input or output, no clock.
 //!
 //! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`catch_up`], [`forecast`]), what becomes of one
-//! run ([`run`], [`retry`], [`alias`]), who is next ([`plan`], [`pace`]), and
-//! whether a backup is new enough ([`freshness`]).
+//! run ([`run`], [`retry`], [`alias`]), who is next ([`plan`], [`pace`]),
+//! whether a backup is new enough ([`freshness`]), and how all that is written for people ([`prose`]).
 
 pub mod alias;
 pub mod blackout;
@@ -15,6 +15,7 @@ pub mod pace;
 pub mod plan;
 pub mod policy;
 pub mod proof;
+pub mod prose;
 pub mod reply;
 pub mod retry;
 pub mod run;
