@@ -10,6 +10,7 @@ use cdb_backupd::{
     daemon::{self, Loaded, Outside},
     domain::now::Now,
     ledger::Ledger,
+    metrics::Gauges,
     sim::{
         Cloud,
         settings::{Settings, SimInstance},
@@ -60,7 +61,14 @@ impl Backlog {
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
         let ledger = Ledger::open(&folder.join("ledger.db"), "pass", now.utc)?.ledger;
         let ring: Arc<Notify> = Arc::default();
-        let outside = Outside { clock, api: cloud, ring: ring.clone(), chores: Arc::default(), process: 1 };
+        let outside = Outside {
+            clock,
+            api: cloud,
+            ring: ring.clone(),
+            chores: Arc::default(),
+            gauges: Arc::new(Gauges::new(loaded.policy.clone())),
+            process: 1,
+        };
         let mut took = Duration::ZERO;
         let life = async {
             // Simulated time goes on only when the loop sleeps: by then every slot has its row.

@@ -19,6 +19,7 @@ use cdb_backupd::{
     daemon::{self, Loaded, Outside},
     domain::now::later,
     ledger::Ledger,
+    metrics::Gauges,
     sim::{
         faults::Action,
         settings::{Settings, SimAccount, SimInstance},
@@ -82,7 +83,14 @@ async fn runs(folder: &Path, sim: &Sim) -> anyhow::Result<Duration> {
     }));
     let file = folder.join("ledger.db");
     let ledger = Ledger::open(&file, "run", now.utc)?.ledger;
-    let outside = Outside { clock, api: Client::new(clock, keys, Transport::default())?, ring: Arc::default(), chores: Arc::default(), process: 1 };
+    let outside = Outside {
+        clock,
+        api: Client::new(clock, keys, Transport::default())?,
+        ring: Arc::default(),
+        chores: Arc::default(),
+        gauges: Arc::new(Gauges::new(loaded.policy.clone())),
+        process: 1,
+    };
     let mut from = None;
     let reader = rusqlite::Connection::open(&file)?;
     let life = async {

@@ -17,7 +17,7 @@ use crate::{
     domain::policy::Policy,
     ledger::{self, Ledger, Opened},
     metrics::Gauges,
-    serve::{self, Door},
+    serve::{self, Door, Guard},
     telemetry,
 };
 use anyhow::Context;
@@ -25,7 +25,6 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher, RandomState},
-    net::SocketAddr,
     path::Path,
     sync::Arc,
     time::Duration,
@@ -64,8 +63,16 @@ impl Run {
         }
         let policy = Arc::new(loaded.policy);
         let gauges = Arc::new(Gauges::new(policy.clone()));
-        let door = runtime.block_on(door(loaded.listen, &loaded.ledger, &gauges, clock))?;
         let ring = KeyRing::of_process();
+        let door = match loaded.listen {
+            Some(address) => {
+                let token = policy.listen_token.as_ref().map(|source| ring.token(source)).transpose().context("read `listen_token`")?;
+                let token = token.map(|text| serve::Token::new(&text)).transpose()?;
+                let state = serve::State::new(loaded.ledger.clone(), gauges.clone(), move || clock.now());
+                Some((runtime.block_on(Door::bind(address))?, serve::router(state, Guard::of(address, token))))
+            }
+            None => None,
+        };
         let client = Client::new(clock, ring, transport(&policy))?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -75,7 +82,7 @@ impl Run {
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
-        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number() };
+        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), gauges, process: random_number() };
         let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
         let ended = runtime.block_on(live(outside, opened.ledger, loaded, door, asked))?;
@@ -128,13 +135,6 @@ async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked) -> Result<Opt
 
 /// How long answers that are being given when the loop ends may still take.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
-
-/// Takes the address that the policy says, and makes what will answer on it; none when it is off.
-async fn door(listen: Option<SocketAddr>, ledger: &Path, gauges: &Arc<Gauges>, clock: SystemClock) -> anyhow::Result<Option<(Door, axum::Router)>> {
-    let Some(address) = listen else { return Ok(None) };
-    let door = Door::bind(address).await?;
-    Ok(Some((door, serve::router(serve::State::new(ledger.to_owned(), gauges.clone(), move || clock.now())))))
-}
 
 /// What answers beside the loop; it ends with this.
 struct Answering {

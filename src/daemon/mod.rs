@@ -23,6 +23,7 @@ use crate::{
         terms::Terms,
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
+    metrics::{Gauges, Standing},
 };
 use accounts::Accounts;
 use act::Done;
@@ -69,6 +70,8 @@ pub struct Outside<C, A> {
     pub ring: Arc<Notify>,
     /// Set when the night's housekeeping is to be done; the loop takes it back.
     pub chores: Arc<AtomicBool>,
+    /// Where the loop shows itself.
+    pub gauges: Arc<Gauges>,
     /// A number drawn at random for this process.
     pub process: i64,
 }
@@ -168,6 +171,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 if std::mem::take(&mut self.ledger_held) {
                     tracing::info!("the ledger can be written again; going on");
                 }
+                self.show(after);
                 Ok(wake)
             }
             Err(error) if error.remedy() == Remedy::Hold => {
@@ -175,8 +179,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 if !std::mem::replace(&mut self.ledger_held, true) {
                     tracing::error!(%error, "the ledger cannot be written; nothing is started until it can be, tried again each second");
                 }
+                let after = self.outside.clock.now();
+                self.show(after);
                 let mut wake = Wake::default();
-                wake.sooner(self.outside.clock.now().mono + RETRY_LEDGER);
+                wake.sooner(after.mono + RETRY_LEDGER);
                 Ok(wake)
             }
             Err(error) => {
@@ -188,6 +194,13 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
     }
 
+    /// Shows how the loop stands after a pass.
+    fn show(&self, after: Now) {
+        // Without instances nobody is asked for the time, and nothing waits for it.
+        let clock_proved = self.clock_proof.proof().is_some() || self.loaded.policy.instances.is_empty();
+        self.outside.gauges.passed(after.mono, Standing { in_force: self.installed, clock_proved, ledger_writable: !self.ledger_held });
+    }
+
     fn pass(&mut self, now: Now) -> Result<Wake, ledger::Error> {
         if self.clock_proof.observe(now) {
             tracing::warn!("wall and monotonic time have parted by more than a minute; nothing starts until a reply's Date proves the clock again");
@@ -196,7 +209,11 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.install(now)?;
         let reading = self.reading(now);
         let kept = plan::kept(&self.loaded.policy, now.utc);
-        self.held.accounts = self.accounts.held();
+        let held = self.accounts.held();
+        if held != self.held.accounts {
+            self.outside.gauges.set_held_accounts(held.clone());
+            self.held.accounts = held;
+        }
         self.held.unseen = self.unseen.keys().cloned().collect();
         self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen);
         let view = self.ledger.view(&self.held.accounts, &reading)?;
@@ -248,6 +265,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             let install = Install { policy: &loaded.policy, hash: &loaded.hash, text: &loaded.text, loaded_at };
             let owed = self.ledger.install(&install)?;
             self.installed = true;
+            self.outside.gauges.set_policy(loaded.policy.clone());
             log::installed(&loaded.policy, owed);
         }
         Ok(())
@@ -266,11 +284,9 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             return Ok(false);
         }
         let fresh = self.ledger.record(&plan.admit, &plan.moved)?;
-        for run in self.ledger.runs(fresh)?.values() {
+        for run in self.ledger.runs(fresh)?.values().chain(&plan.moved) {
             log::state(run, false);
-        }
-        for run in &plan.moved {
-            log::state(run, false);
+            self.outside.gauges.events.moved(run);
         }
         Ok(true)
     }

@@ -9,6 +9,7 @@ pub mod blackout;
 pub mod catch_up;
 pub mod forecast;
 pub mod freshness;
+pub mod hold;
 pub mod names;
 pub mod now;
 pub mod pace;

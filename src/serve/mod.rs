@@ -6,9 +6,13 @@
 //! Nothing here sees the loop. It shows itself through [`Gauges`] and through its ledger, which is read on the blocking pool, by connections of
 //! their own and by few at a time: whatever is asked, the loop neither waits for it nor pays for it.
 
+mod access;
 mod door;
+mod health;
 mod page;
+mod scrape;
 
+pub use access::{Guard, Token, TokenError};
 pub use door::{Door, DoorError};
 
 use crate::{
@@ -22,6 +26,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use std::{
     fmt,
@@ -112,6 +117,12 @@ pub enum Failure {
     /// There is nothing of this name.
     #[error("there is nothing here; begin at /")]
     NotFound,
+    /// The request names a host that is not this one.
+    #[error("this address answers to `localhost` and its own number only; ask for it by one of these")]
+    Misdirected,
+    /// A token is wanted, and was not given.
+    #[error("a token is wanted here: `Authorization: Bearer TOKEN`, or as the password of any user")]
+    Unknown,
     /// Only GET and HEAD are understood.
     #[error("only GET and HEAD are understood")]
     Method,
@@ -133,6 +144,8 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Asked(_) => StatusCode::BAD_REQUEST,
             Self::Ledger(_) | Self::Late => StatusCode::SERVICE_UNAVAILABLE,
@@ -145,12 +158,16 @@ impl IntoResponse for Failure {
     }
 }
 
-/// All paths.
-pub fn router(state: State) -> Router {
+/// All paths, behind a guard.
+pub fn router(state: State, guard: Guard) -> Router {
     Router::new()
         .merge(page::routes())
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(scrape::metrics))
         .fallback(|| async { Failure::NotFound })
         .layer(middleware::from_fn(only_reading))
+        .layer(middleware::from_fn_with_state(guard, access::check))
         .layer(middleware::from_fn(say_always))
         .with_state(state)
 }

@@ -10,6 +10,7 @@ use cdb_backupd::{
     config,
     daemon::{self, Loaded, Outside},
     ledger::Ledger,
+    metrics::Gauges,
     telemetry::{self, LogFormat},
 };
 use rusqlite::{
@@ -112,14 +113,16 @@ pub(crate) fn live(policy: &Path, cut: Cut) -> anyhow::Result<()> {
     let number = RandomState::new().hash_one(cut.nth) >> 1;
     let mut ledger = Ledger::open(&loaded.ledger, &format!("{number:030x}"), now.utc)?.ledger;
     cut.arm(ledger.connection_mut()).context("set the hooks")?;
+    let policy = Arc::new(loaded.policy);
     let outside = Outside {
         clock,
         api: Client::new(clock, KeyRing::of_process(), Transport::default())?,
         ring: Arc::default(),
         chores: Arc::default(),
+        gauges: Arc::new(Gauges::new(policy.clone())),
         process: number.cast_signed(),
     };
-    let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
+    let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;

@@ -11,6 +11,7 @@ use cdb_backupd::{
         schedule::Schedule,
     },
     ledger::Ledger,
+    metrics::Gauges,
     sim::{
         audit::Audit,
         door::Cloud,
@@ -160,7 +161,8 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { clock, api, ring: Arc::default(), chores: self.chores.clone(), process };
+        let outside =
+            Outside { clock, api, ring: Arc::default(), chores: self.chores.clone(), gauges: Arc::new(Gauges::new(loaded.policy.clone())), process };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
@@ -314,6 +316,7 @@ pub(crate) fn policy(n: usize) -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: Duration::from_secs(400 * 86_400), max_runs: 10_000_000 },
         instances: ids(n).iter().map(instance).collect(),
         accounts: vec![Arc::new(account)],

@@ -10,6 +10,7 @@ use cdb_backupd::{
     daemon::{self, Loaded, Outside},
     domain::now::later,
     ledger::Ledger,
+    metrics::Gauges,
     sim::{
         Cloud,
         audit::Audit,
@@ -60,7 +61,8 @@ impl Night {
         let api = Client::new(clock, keys, Transport::default()).unwrap();
         let ledger = Ledger::open(ledger, "rate", now.utc).unwrap().ledger;
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
-        let outside = Outside { clock, api, ring: Arc::default(), chores: Arc::default(), process: 1 };
+        let outside =
+            Outside { clock, api, ring: Arc::default(), chores: Arc::default(), gauges: Arc::new(Gauges::new(loaded.policy.clone())), process: 1 };
         let all_called = async {
             let all = self.accounts * self.instances;
             while cloud.audit().creates().map(|traffic| traffic.calls).sum::<u64>() < all as u64 && clock.now().mono < LONGEST {

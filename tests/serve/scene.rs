@@ -3,11 +3,19 @@
 use cdb_backupd::{
     clock::{Clock, SystemClock},
     config::{self, Machine},
+    domain::now::Now,
     ledger::Ledger,
     metrics::Gauges,
-    serve::{Door, State, router},
+    serve::{Door, Guard, State, router},
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -32,15 +40,18 @@ pub(crate) struct Scene {
     pub(crate) address: SocketAddr,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) ledger: Ledger,
-    pub(crate) serving: JoinSet<()>,
+    /// How far the door's clock is ahead of this one.
+    pub(crate) ahead_ms: Arc<AtomicU64>,
+    _serving: JoinSet<()>,
 }
 
 impl Scene {
     pub(crate) async fn open() -> Self {
-        Self::with(POLICY).await
+        Self::behind(POLICY, Guard::of("127.0.0.1:7306".parse().expect("an address"), None)).await
     }
 
-    pub(crate) async fn with(policy: &str) -> Self {
+    /// The socket is loopback's whatever the guard is told.
+    pub(crate) async fn behind(policy: &str, guard: Guard) -> Self {
         let clock = SystemClock::new();
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("ledger.db");
@@ -49,10 +60,13 @@ impl Scene {
         let gauges = Arc::new(Gauges::new(Arc::new(loaded.policy)));
         let door = Door::bind("127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
         let address = door.address();
-        let router = router(State::new(file, gauges.clone(), move || clock.now()));
+        let ahead_ms = Arc::new(AtomicU64::new(0));
+        let ahead = ahead_ms.clone();
+        let now = move || Now { mono: clock.now().mono + Duration::from_millis(ahead.load(Relaxed)), ..clock.now() };
+        let router = router(State::new(file, gauges.clone(), now), guard);
         let mut serving = JoinSet::new();
         serving.spawn(door.serve(router, clock, std::future::pending()));
-        Self { clock, gauges, address, folder, ledger, serving }
+        Self { clock, gauges, address, folder, ledger, ahead_ms, _serving: serving }
     }
 
     /// What comes back for these bytes, to the end of the connection.

@@ -64,6 +64,7 @@ fn policy() -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: HOUR, max_runs: 1 },
         accounts: vec![account("main", 5.0), account("slow", 0.5)],
         instances: Vec::new(),

@@ -155,7 +155,7 @@ impl Standing {
             let mut last: Option<&Ended> = None;
             for instance in job.instances.iter().filter(|instance| meant.keeps_instance(instance)) {
                 let Some(pair) = known.get(&(job.name.as_str(), instance.id.as_str())) else { continue };
-                let freshness = Freshness::within(job, limit, pair.evidence(), now);
+                let freshness = Freshness::within(limit, job.suspend, pair.evidence(), now);
                 line.count(freshness, pair);
                 line.count_last(&mut last, pair.ended.as_ref());
                 items.push(PairLine::of(pair, instance, freshness, limit, now));
