@@ -3,7 +3,7 @@
 use crate::world::{End, Row, World, job, policy, sim_instances, simulated};
 use cdb_backupd::{
     domain::{
-        pause::Scope,
+        scope::Scope,
         policy::Job,
         request::{Answer, Request, Wanted},
     },
