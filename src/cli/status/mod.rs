@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{self, Machine},
-    domain::{now::Now, policy::Policy},
+    domain::{now::Now, pause::Pause, policy::Policy},
     ledger::report::{self, Judged, Pair, Reader, Standing, uncovered},
 };
 use anyhow::Context;
@@ -43,7 +43,7 @@ impl Status {
             return Err(Exit::Usage.because("`status` has no rows for `csv`; write `-o json`").into());
         }
         let path = self.ledger.clone().path(globals, now)?;
-        let (pulse, pairs, text) = match read(&path) {
+        let (pulse, pairs, pauses, text) = match read(&path, now) {
             Ok(read) => read,
             Err(error) => return reading::ended(Err(error)),
         };
@@ -56,7 +56,7 @@ impl Status {
         if self.uncovered {
             return Self::tell_uncovered(globals, &meant, policy.as_ref(), &pairs);
         }
-        let mut told = Standing::of(pulse, policy.as_ref(), &pairs, &meant, now.utc);
+        let mut told = Standing::of(pulse, policy.as_ref(), &pairs, &pauses, &meant, now.utc);
         if self.running {
             told.keep_running();
         }
@@ -77,9 +77,9 @@ impl Status {
     }
 }
 
-type Read = (Option<report::Pulse>, Vec<Pair>, Option<String>);
+type Read = (Option<report::Pulse>, Vec<Pair>, Vec<Pause>, Option<String>);
 
-fn read(path: &Path) -> anyhow::Result<Read> {
-    let Some(reader) = Reader::open(path)? else { return Ok((None, Vec::new(), None)) };
-    Ok((reader.pulse()?, reader.pairs()?, reader.policy_in_force()?))
+fn read(path: &Path, now: Now) -> anyhow::Result<Read> {
+    let Some(reader) = Reader::open(path)? else { return Ok((None, Vec::new(), Vec::new(), None)) };
+    Ok((reader.pulse()?, reader.pairs()?, reader.pauses(now.utc)?, reader.policy_in_force()?))
 }

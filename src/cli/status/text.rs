@@ -5,7 +5,8 @@ use crate::{
         moment::Shown,
         table::{Columns, Mark, local, visible},
     },
-    ledger::report::{Clue, JobLine, PairLine, Standing, Uncovered},
+    domain::run::Outcome,
+    ledger::report::{Clue, JobLine, PairLine, PauseLine, Standing, Uncovered},
 };
 
 /// So many wrong pairs are told one by one.
@@ -15,6 +16,10 @@ pub(super) fn of(told: &Standing, in_force: bool, shown: &Shown, colour: bool) -
     let mut lines = vec![told.verdict(in_force)];
     if !told.pulse.ok {
         lines.push(format!("daemon {}", told.pulse.line()));
+    }
+    if !told.pauses.is_empty() {
+        lines.push(String::new());
+        lines.extend(told.pauses.iter().map(|pause| paused(pause, colour)));
     }
     let wrong: Vec<&PairLine> = told.items.iter().filter(|item| item.wrong).collect();
     if !wrong.is_empty() {
@@ -31,6 +36,13 @@ pub(super) fn of(told: &Standing, in_force: bool, shown: &Shown, colour: bool) -
         lines.extend(jobs(&told.jobs));
     }
     lines.join("\n") + "\n"
+}
+
+/// One older than a day is told as what somebody may have forgotten.
+fn paused(pause: &PauseLine, colour: bool) -> String {
+    let mark = Mark::of(if pause.is_long { Outcome::Unknown } else { Outcome::Skipped }.word());
+    let forgotten = if pause.is_long { " (older than a day; is it forgotten?)" } else { "" };
+    mark.paint(&format!("{} pause {}: {}{forgotten}", mark.sign, pause.pause_id, pause.sentence()), colour)
 }
 
 /// What is wrong, since when, and what to look at: two lines.

@@ -2,9 +2,10 @@
 //!
 //! Decided here: what is counted, when the answer is "not all good", and its sentences. Whether a backup is fresh is `domain::freshness`' to say.
 
-use super::{Ended, Judged, Pair, Selectors};
+use super::{Ended, Judged, Pair, PauseLine, Selectors};
 use crate::domain::{
     freshness::{Freshness, max_age},
+    pause::{Pause, Paused},
     policy::{Instance, Policy},
     prose::{length, stamp},
 };
@@ -20,6 +21,8 @@ pub struct Standing {
     pub ok: bool,
     /// The daemon's.
     pub pulse: Judged,
+    /// What people hold.
+    pub pauses: Vec<PauseLine>,
     /// Job by job, in the order of the policy.
     pub jobs: Vec<JobLine>,
     /// Pair by pair, in the same order.
@@ -147,7 +150,8 @@ pub enum Clue<'a> {
 
 impl Standing {
     /// Of the pairs that are meant; without a policy in force there is nothing to expect.
-    pub fn of(pulse: Judged, policy: Option<&Policy>, pairs: &[Pair], meant: &Selectors, now: DateTime<Utc>) -> Self {
+    pub fn of(pulse: Judged, policy: Option<&Policy>, pairs: &[Pair], pauses: &[Pause], meant: &Selectors, now: DateTime<Utc>) -> Self {
+        let paused = policy.map(|policy| Paused::of(pauses, policy, now)).unwrap_or_default();
         let known: BTreeMap<(&str, &str), &Pair> = pairs.iter().map(|pair| ((pair.job.as_str(), pair.instance_id.as_str()), pair)).collect();
         let (mut lines, mut items) = (Vec::new(), Vec::new());
         for job in policy.map_or(&[][..], |policy| &policy.jobs).iter().filter(|job| meant.keeps_job(job.name.as_str())) {
@@ -155,7 +159,7 @@ impl Standing {
             let mut last: Option<&Ended> = None;
             for instance in job.instances.iter().filter(|instance| meant.keeps_instance(instance)) {
                 let Some(pair) = known.get(&(job.name.as_str(), instance.id.as_str())) else { continue };
-                let freshness = Freshness::within(limit, job.suspend, pair.evidence(), now);
+                let freshness = Freshness::within(limit, job.suspend || paused.covers(&job.name, &instance.id), pair.evidence(), now);
                 line.count(freshness, pair);
                 line.count_last(&mut last, pair.ended.as_ref());
                 items.push(PairLine::of(pair, instance, freshness, limit, now));
@@ -170,7 +174,8 @@ impl Standing {
             }
         }
         let ok = pulse.ok && lines.iter().all(|line| line.wrong == 0);
-        Self { schema_version: 1, ok, pulse, jobs: lines, items }
+        let pauses = pauses.iter().map(|pause| PauseLine::of(pause, now)).collect();
+        Self { schema_version: 1, ok, pulse, pauses, jobs: lines, items }
     }
 
     /// Only what was sent and has not ended stays among the items.
@@ -311,6 +316,6 @@ pub fn uncovered(policy: Option<&Policy>, pairs: &[Pair], meant: &Selectors) -> 
     lacking.collect()
 }
 
-fn as_stamp<S: serde::Serializer>(t: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_stamp<S: serde::Serializer>(t: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&stamp(*t))
 }

@@ -36,6 +36,16 @@ pub(super) fn page(front: &Front<'_>) -> Markup {
     let wrong: Vec<&PairLine> = front.standing.items.iter().filter(|item| item.wrong).collect();
     html! {
         (verdict(front))
+        @if !front.standing.pauses.is_empty() {
+            section aria-labelledby="paused" {
+                h2 #paused { "Paused" }
+                ul.wrongs {
+                    @for pause in &front.standing.pauses {
+                        li { "Pause " (pause.pause_id) ": " (pause.sentence()) @if pause.is_long { strong { " It is older than a day: is it forgotten?" } } }
+                    }
+                }
+            }
+        }
         @if !wrong.is_empty() {
             section aria-labelledby="wrong" {
                 h2 #wrong { "What is wrong" }

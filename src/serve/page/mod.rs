@@ -17,7 +17,7 @@ mod runs;
 
 use super::{Failure, State};
 use crate::{
-    domain::{names::RunId, policy::Policy},
+    domain::{names::RunId, pause::Pause, policy::Policy},
     ledger::report::{Calendar, Error, Filter, Item, Judged, Line, Pair, PairLine, Pulse, Reader, Selectors, Standing, Uncovered, Whole, uncovered},
 };
 use asked::Asked;
@@ -96,13 +96,16 @@ impl Request {
     }
 
     async fn pairs(&self) -> Result<Pairs, Failure> {
-        let read = |reader: &Reader| Ok(Pairs { pulse: reader.pulse()?, pairs: reader.pairs()?, in_force: reader.has_policy()? });
+        let now = self.now;
+        let read = move |reader: &Reader| {
+            Ok(Pairs { pulse: reader.pulse()?, pairs: reader.pairs()?, pauses: reader.pauses(now)?, in_force: reader.has_policy()? })
+        };
         Ok(self.state.read(read).await?.unwrap_or_default())
     }
 
     fn standing(&self, read: &Pairs, policy: &Policy, meant: &Selectors) -> Standing {
         let pulse = Judged::of(self.state.ledger(), read.pulse.clone(), self.now);
-        Standing::of(pulse, read.in_force.then_some(policy), &read.pairs, meant, self.now)
+        Standing::of(pulse, read.in_force.then_some(policy), &read.pairs, &read.pauses, meant, self.now)
     }
 
     /// As many of the pairs as are wanted, for programs.
@@ -271,6 +274,7 @@ struct Told<T> {
 struct Pairs {
     pulse: Option<Pulse>,
     pairs: Vec<Pair>,
+    pauses: Vec<Pause>,
     in_force: bool,
 }
 
