@@ -12,6 +12,7 @@ pub mod health;
 pub mod history;
 mod hooks;
 pub mod keys;
+pub mod ledger;
 pub mod moment;
 pub mod next;
 pub mod output;
@@ -104,6 +105,8 @@ pub enum Command {
     Status(status::Status),
     /// Tell whether a daemon works on the ledger
     Health(health::Health),
+    /// Look after the ledger: check it, copy it, rebuild a lost one
+    Ledger(ledger::LedgerArgs),
     /// Watch it work against a simulated cloud, for under a minute
     Demo(demo::Demo),
     /// Run a simulated cloud on a loopback address, to try a policy by hand
@@ -121,6 +124,7 @@ impl Command {
             Self::Show(show) => show.run(globals, now),
             Self::Status(status) => status.run(globals, now),
             Self::Health(health) => health.run(globals, now),
+            Self::Ledger(ledger) => ledger.run(globals, now),
             Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -139,7 +143,7 @@ impl Command {
             | Self::Show(_)
             | Self::Status(_)
             | Self::Health(_)
-           
+            | Self::Ledger(_)
             | Self::Demo(_)
             | Self::Sim(_) => false,
         }

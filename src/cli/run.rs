@@ -169,7 +169,7 @@ async fn live(
 }
 
 /// Where each account's zone-less times are read.
-fn transport(policy: &Policy) -> Transport {
+pub(super) fn transport(policy: &Policy) -> Transport {
     let offsets = policy.accounts.iter().map(|account| {
         let access = Access { endpoint: account.endpoint.clone(), credentials: account.credentials.clone() };
         (access, account.list_offset_s)
@@ -183,6 +183,6 @@ pub(super) fn random_number() -> i64 {
 }
 
 /// A name for a ledger that is made anew.
-fn random_id() -> String {
+pub(super) fn random_id() -> String {
     format!("{:015x}{:015x}", random_number(), random_number())
 }

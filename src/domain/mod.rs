@@ -15,6 +15,7 @@ pub mod pace;
 pub mod plan;
 pub mod policy;
 pub mod proof;
+pub mod refound;
 pub mod reply;
 pub mod retry;
 pub mod run;

@@ -2,16 +2,18 @@
 //!
 //! Decided here: how the file is opened, locked and recognised ([`open`]), how the phases of a pass read and write it ([`view`], [`write`]), how
 //! rows are spelled ([`row`]), what is dropped ([`prune`]), what people read ([`report`]), and what is done for its
-//! health ([`copy`]). Not decided here: what becomes of a run (`domain::run`).
+//! health ([`check`], [`copy`], [`rebuild`]). Not decided here: what becomes of a run (`domain::run`).
 //!
 //! One transaction per phase, `synchronous=FULL`: what a phase reports as written is on the disk before the next begins.
 
+pub mod check;
 pub mod copy;
 mod install;
 mod lock;
 mod open;
 mod prune;
 mod queue;
+mod rebuild;
 pub mod report;
 mod row;
 mod view;
@@ -20,6 +22,7 @@ mod write;
 pub use install::Install;
 pub use open::Opened;
 pub use prune::Sweep;
+pub use rebuild::{Fate, Finds};
 pub use write::{Answered, Attempt, Begun};
 
 use crate::domain::{
