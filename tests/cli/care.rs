@@ -27,7 +27,7 @@ impl Scene {
     async fn open() -> Self {
         let clock = SystemClock::new();
         let mut settings = Settings::quiet(1, vec![SimInstance::plain("cdb-sim00001")]);
-        settings.backup_takes = Duration::from_millis(100)..=Duration::from_millis(200);
+        settings.durations = Duration::from_millis(100)..=Duration::from_millis(200);
         let cloud = Cloud::new(settings, clock);
         let door = HttpDoor::open(cloud, "127.0.0.1:0".parse().expect("an address")).await.expect("a door");
         let folder = tempfile::tempdir().expect("a folder");
