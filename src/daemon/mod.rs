@@ -30,6 +30,7 @@ use crate::{
 };
 use accounts::Accounts;
 use act::Done;
+pub(crate) use act::pages;
 use chrono::{DateTime, TimeDelta, Utc};
 use paces::Paces;
 use std::{
