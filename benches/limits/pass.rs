@@ -68,6 +68,7 @@ impl Backlog {
             chores: Arc::default(),
             gauges: Arc::new(Gauges::new(loaded.policy.clone())),
             process: 1,
+            only: None,
         };
         let mut took = Duration::ZERO;
         let life = async {

@@ -90,6 +90,7 @@ async fn runs(folder: &Path, sim: &Sim) -> anyhow::Result<Duration> {
         chores: Arc::default(),
         gauges: Arc::new(Gauges::new(loaded.policy.clone())),
         process: 1,
+        only: None,
     };
     let mut from = None;
     let reader = rusqlite::Connection::open(&file)?;

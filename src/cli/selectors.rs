@@ -1,6 +1,9 @@
 //! Which jobs and instances a command is about: the same options everywhere.
 
-use crate::{domain::policy::Instance, ledger::report};
+use crate::{
+    domain::{pause::Scope, policy::Instance},
+    ledger::report,
+};
 
 /// Options that narrow; none given: everything. Of one option any value may match, and every option that is given must.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -49,6 +52,17 @@ impl Selectors {
         self.job.is_empty() && self.instance.is_empty() && self.account.is_empty() && self.region.is_empty() && self.tag.is_empty()
     }
 
+    /// The same, as a request keeps them.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            jobs: self.job.clone(),
+            instances: self.instance.clone(),
+            accounts: self.account.clone(),
+            regions: self.region.clone(),
+            tags: self.tag.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
+        }
+    }
+
     /// The same, as the ledger's reader takes them.
     pub fn of_rows(self) -> report::Selectors {
         report::Selectors {
@@ -62,20 +76,12 @@ impl Selectors {
 
     /// Whether a job is meant.
     pub fn keeps_job(&self, name: &str) -> bool {
-        self.job.is_empty() || self.job.iter().any(|j| j == name)
+        self.scope().keeps_job(name)
     }
 
     /// Whether an instance is meant. Several values of one tag are any of them, several tags all of them.
     pub fn keeps_instance(&self, instance: &Instance) -> bool {
-        let any = |given: &[String], is: &[&str]| given.is_empty() || given.iter().any(|g| is.contains(&g.as_str()));
-        let tagged = |tag: &Tag| {
-            let mut same_key = self.tag.iter().filter(|t| t.key == tag.key);
-            instance.tags.get(&tag.key).is_some_and(|value| same_key.any(|t| t.value == *value))
-        };
-        any(&self.instance, &[instance.id.as_str(), instance.name.as_str()])
-            && any(&self.account, &[instance.account.as_str()])
-            && any(&self.region, &[instance.region.as_str()])
-            && self.tag.iter().all(tagged)
+        self.scope().keeps_instance(instance)
     }
 }
 

@@ -8,6 +8,7 @@ mod act;
 mod chores;
 mod log;
 mod paces;
+mod requests;
 mod results;
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     domain::{
         names::InstanceId,
         now::Now,
+        pause::Paused,
         plan::{self, Held, Plan, Span},
         policy::Policy,
         proof::ClockProof,
@@ -74,6 +76,8 @@ pub struct Outside<C, A> {
     pub gauges: Arc<Gauges>,
     /// A number drawn at random for this process.
     pub process: i64,
+    /// The request that alone is carried out, by a command without a daemon; none: the policy is.
+    pub only: Option<i64>,
 }
 
 /// Why the loop ended by itself.
@@ -92,6 +96,7 @@ struct Daemon<C, A> {
     accounts: Accounts,
     paces: Paces,
     held: Held,
+    paused: Option<Arc<Paused>>,
     unseen: BTreeMap<InstanceId, Unseen>,
     calls: JoinSet<Done>,
     unrecorded: Vec<Done>,
@@ -125,6 +130,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         proved_anew: false,
         accounts: Accounts::default(),
         held: Held::default(),
+        paused: None,
         unseen: BTreeMap::new(),
         calls: JoinSet::new(),
         unrecorded: Vec::new(),
@@ -134,6 +140,9 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         sweep: None,
         told: log::Told::default(),
     };
+    if let Some(only) = daemon.outside.only {
+        daemon.ledger.only(only);
+    }
     let mut stop = std::pin::pin!(stop);
     loop {
         let wake = daemon.pass_or_hold()?;
@@ -208,16 +217,21 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.record_results(now)?;
         self.install(now)?;
         let reading = self.reading(now);
-        let kept = plan::kept(&self.loaded.policy, now.utc);
         let held = self.accounts.held();
         if held != self.held.accounts {
             self.outside.gauges.set_held_accounts(held.clone());
             self.held.accounts = held;
         }
+        self.answer_requests(&reading)?;
+        let paused = self.paused(now)?;
+        let keeps = plan::keeps(&self.loaded.policy, paused, now.utc);
         self.held.unseen = self.unseen.keys().cloned().collect();
-        self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen);
-        let view = self.ledger.view(&self.held.accounts, &reading)?;
-        let plan = plan::plan(&self.loaded.policy, view, &self.held, &kept, &reading);
+        self.ledger.hold(&keeps, &self.held.unseen);
+        let mut view = self.ledger.view(&self.held.accounts, &reading)?;
+        if self.outside.only.is_some() {
+            view.cursors.clear();
+        }
+        let plan = plan::plan(&self.loaded.policy, view, &self.held, &keeps, &reading);
         let moved = self.record(&plan)?;
         let mut wake = Wake { utc: plan.wake_at, mono: None, exact: plan.wake_at.is_some() && plan.wake_at == plan.next_slot };
         self.begin(plan.begin, &reading, &mut wake)?;
@@ -257,9 +271,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
         if self.proved_anew {
             self.ledger.clock_proved(now.utc)?;
+            self.paused = None;
             self.proved_anew = false;
         }
-        if !self.installed {
+        if !self.installed && self.outside.only.is_none() {
             let loaded = &self.loaded;
             let loaded_at = now.utc_at(loaded.at);
             let install = Install { policy: &loaded.policy, hash: &loaded.hash, text: &loaded.text, loaded_at };
@@ -292,7 +307,8 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     }
 
     fn beat(&mut self, now: Now) -> Result<(), ledger::Error> {
-        if self.beat_at.is_none_or(|at| now.mono >= at) {
+        // A command in the daemon's place is no daemon.
+        if self.outside.only.is_none() && self.beat_at.is_none_or(|at| now.mono >= at) {
             let verdict = match (self.clock_proof.proof(), self.held.accounts.is_empty()) {
                 (None, _) => "clock_unproved",
                 (Some(_), false) => "account_held",

@@ -1,8 +1,8 @@
 //! Decisions: pure functions of their arguments. No async, no input or output, no clock.
 //!
 //! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`catch_up`], [`forecast`]), what becomes of one
-//! run ([`run`], [`retry`], [`alias`]), who is next ([`plan`], [`pace`]), and
-//! whether a backup is new enough ([`freshness`]).
+//! run ([`run`], [`retry`], [`alias`]), who is next ([`plan`], [`pace`]), what people ask for ([`request`], [`pause`]), and whether a backup is new
+//! enough ([`freshness`]).
 
 pub mod alias;
 pub mod blackout;
@@ -13,10 +13,12 @@ pub mod hold;
 pub mod names;
 pub mod now;
 pub mod pace;
+pub mod pause;
 pub mod plan;
 pub mod policy;
 pub mod proof;
 pub mod reply;
+pub mod request;
 pub mod retry;
 pub mod run;
 pub mod schedule;

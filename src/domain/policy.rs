@@ -34,6 +34,23 @@ pub struct Policy {
     pub jobs: Vec<Arc<Job>>,
     /// Those that hold for every job.
     pub blackouts: Vec<Blackout>,
+    /// For backups that no job describes.
+    pub by_hand: ByHand,
+}
+
+/// How a backup is run that somebody asks for and no job describes: as `defaults` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByHand {
+    /// How long after the request it may first be sent.
+    pub start_within: Duration,
+    /// How long after the start window it may stay open.
+    pub complete_within: Duration,
+    /// 0 first, 9 last.
+    pub priority: u8,
+    /// How often, and how far apart, it is tried.
+    pub retry: Retry,
+    /// How often a backup in progress is looked at.
+    pub poll: Poll,
 }
 
 /// Where the page, the metrics and the health checks listen.

@@ -5,18 +5,23 @@
 //!
 //! One transaction per phase, `synchronous=FULL`: what a phase reports as written is on the disk before the next begins.
 
+mod ask;
 mod install;
 mod lock;
 mod open;
+mod pauses;
 mod prune;
 mod queue;
 pub mod report;
+pub mod requests;
 mod row;
 mod view;
 mod write;
 
+pub use ask::{Asker, ask};
 pub use install::Install;
 pub use open::Opened;
+pub use pauses::Met;
 pub use prune::Sweep;
 pub use write::{Answered, Attempt, Begun};
 

@@ -113,7 +113,7 @@ impl Events {
         }
     }
 
-    /// Writes it as OpenMetrics has it, without the mark of the end.
+    /// Writes it as `OpenMetrics` has it, without the mark of the end.
     pub fn write(&self, to: &mut String) -> fmt::Result {
         text::encode_registry(to, &self.registry)
     }

@@ -121,6 +121,7 @@ pub(crate) fn live(policy: &Path, cut: Cut) -> anyhow::Result<()> {
         chores: Arc::default(),
         gauges: Arc::new(Gauges::new(policy.clone())),
         process: number.cast_signed(),
+        only: None,
     };
     let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -7,7 +7,7 @@ use cdb_backupd::{
     domain::{
         names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region},
         now::Now,
-        policy::{Account, CatchUp, HistoryBounds, Instance, Job, Listen, Method, Overlap, Policy, Poll, Retry},
+        policy::{Account, ByHand, CatchUp, HistoryBounds, Instance, Job, Listen, Method, Overlap, Policy, Poll, Retry},
         schedule::Schedule,
     },
     ledger::Ledger,
@@ -112,6 +112,8 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) chores: Arc<AtomicBool>,
+    /// Rung as the alarm rings each second.
+    pub(crate) ring: Arc<Notify>,
     offset: Arc<Mutex<TimeDelta>>,
     stepped: Arc<Notify>,
     processes: RefCell<i64>,
@@ -124,7 +126,17 @@ impl World {
         // A commit costs nothing in memory; where there is no such folder the tests are only slower.
         let shm = Path::new("/dev/shm");
         let folder = if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() };
-        Self { truth, cloud, policy, folder, chores: Arc::default(), offset: Arc::default(), stepped: Arc::default(), processes: RefCell::new(100) }
+        Self {
+            truth,
+            cloud,
+            policy,
+            folder,
+            chores: Arc::default(),
+            ring: Arc::default(),
+            offset: Arc::default(),
+            stepped: Arc::default(),
+            processes: RefCell::new(100),
+        }
     }
 
     pub(crate) fn ledger_path(&self) -> PathBuf {
@@ -161,8 +173,8 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside =
-            Outside { clock, api, ring: Arc::default(), chores: self.chores.clone(), gauges: Arc::new(Gauges::new(loaded.policy.clone())), process };
+        let gauges = Arc::new(Gauges::new(loaded.policy.clone()));
+        let outside = Outside { clock, api, ring: self.ring.clone(), chores: self.chores.clone(), gauges, process, only: None };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
@@ -322,6 +334,13 @@ pub(crate) fn policy(n: usize) -> Policy {
         accounts: vec![Arc::new(account)],
         jobs: Vec::new(),
         blackouts: Vec::new(),
+        by_hand: ByHand {
+            start_within: Duration::from_secs(2 * 3600),
+            complete_within: Duration::from_secs(12 * 3600),
+            priority: 5,
+            retry: Retry { after_failed: 1, max_attempts: None, initial_backoff: Duration::from_secs(2), max_backoff: Duration::from_secs(600) },
+            poll: Poll { initial: Duration::from_secs(15), max: Duration::from_secs(300) },
+        },
     }
 }
 

@@ -47,11 +47,10 @@ impl Desk {
         self.ledger.connection()
     }
 
-    /// A run of the nightly job that ended so many hours ago; `put` places it by hours after a slot of 2026-11-23.
+    /// A run of the nightly job whose slot was so many hours ago, or up to one more; `put` places it by hours after a slot of 2026-11-23.
     fn run(&self, instance: &str, hours_ago: i64, state: &str, why: &str) {
         let now: i64 = self.conn().query_row("SELECT unixepoch()", [], |row| row.get(0)).unwrap();
-        let slot = (now / 3_600 - hours_ago) * 3_600_000;
-        let hour = (slot - at("2026-11-23T18:30:00Z").timestamp_millis()) / 3_600_000;
+        let hour = (now - hours_ago * 3_600 - at("2026-11-23T18:30:00Z").timestamp()).div_euclid(3_600);
         let of_pair = |instance: &str| vec![("instance_id", Value::Text(instance.to_owned()))];
         put(self.conn(), hour, &[ended(state, Some("reason"), why), of_pair(instance), vec![("run_id", Value::Null)]].concat());
         if state == "succeeded" {

@@ -61,8 +61,15 @@ impl Night {
         let api = Client::new(clock, keys, Transport::default()).unwrap();
         let ledger = Ledger::open(ledger, "rate", now.utc).unwrap().ledger;
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
-        let outside =
-            Outside { clock, api, ring: Arc::default(), chores: Arc::default(), gauges: Arc::new(Gauges::new(loaded.policy.clone())), process: 1 };
+        let outside = Outside {
+            clock,
+            api,
+            ring: Arc::default(),
+            chores: Arc::default(),
+            gauges: Arc::new(Gauges::new(loaded.policy.clone())),
+            process: 1,
+            only: None,
+        };
         let all_called = async {
             let all = self.accounts * self.instances;
             while cloud.audit().creates().map(|traffic| traffic.calls).sum::<u64>() < all as u64 && clock.now().mono < LONGEST {

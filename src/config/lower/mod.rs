@@ -88,7 +88,7 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
     let history = lowering.history(map);
     let accounts = lowering.accounts(map);
     lowering.instances(map);
-    let defaults = lowering.job_defaults(map);
+    let (defaults, by_hand) = lowering.job_defaults(map);
     let zone = defaults.time_zone.as_ref().map(|z| z.0.clone());
     let blackouts = lowering.blackouts(map, zone.as_deref());
     let jobs = lowering.jobs(map, &defaults);
@@ -96,7 +96,17 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
     if lowering.findings.is_fatal() {
         return None;
     }
-    let policy = Policy { ledger, listen: listen?, listen_token, history: history?, accounts, instances, jobs: jobs?, blackouts: blackouts? };
+    let policy = Policy {
+        ledger,
+        listen: listen?,
+        listen_token,
+        history: history?,
+        accounts,
+        instances,
+        jobs: jobs?,
+        blackouts: blackouts?,
+        by_hand: by_hand?,
+    };
     for odd in lowering.odd_regions.into_values() {
         lowering.findings.push(odd);
     }

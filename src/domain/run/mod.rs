@@ -13,6 +13,7 @@ pub mod why;
 use super::{
     names::{BackupId, InstanceId, JobName, RunId},
     now::{Now, later},
+    pause::Asked,
     reply::{BackupStatus, Class},
     terms::Terms,
 };
@@ -278,6 +279,8 @@ pub struct Run {
     pub windows: Windows,
     /// 0 first, 9 last.
     pub priority: u8,
+    /// Who asked for it.
+    pub asked: Asked,
     /// The alias of its first generation.
     pub alias: String,
     /// Which backup of the run this is, from 1.

@@ -4,10 +4,12 @@
 //! (`cli`), and the sentences (`domain::run::why`). Nothing here takes the lock or writes, so it works beside a daemon, without one, from a mount
 //! that cannot be written and as another user.
 
+mod acts;
 mod detail;
 mod pairs;
 mod query;
 
+pub use acts::Progress;
 pub use detail::{AttemptLine, BackupLine, Detail};
 pub use pairs::{Ended, Open, Pair};
 pub use query::{Filter, Selectors};
