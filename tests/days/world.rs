@@ -111,6 +111,8 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) chores: Arc<AtomicBool>,
+    /// What the next daemon tells.
+    pub(crate) hooks: RefCell<Hooks>,
     offset: Arc<Mutex<TimeDelta>>,
     stepped: Arc<Notify>,
     processes: RefCell<i64>,
@@ -123,7 +125,17 @@ impl World {
         // A commit costs nothing in memory; where there is no such folder the tests are only slower.
         let shm = Path::new("/dev/shm");
         let folder = if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() };
-        Self { truth, cloud, policy, folder, chores: Arc::default(), offset: Arc::default(), stepped: Arc::default(), processes: RefCell::new(100) }
+        Self {
+            truth,
+            cloud,
+            policy,
+            folder,
+            chores: Arc::default(),
+            hooks: RefCell::default(),
+            offset: Arc::default(),
+            stepped: Arc::default(),
+            processes: RefCell::new(100),
+        }
     }
 
     pub(crate) fn ledger_path(&self) -> PathBuf {
@@ -160,7 +172,7 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { clock, api, ring: Arc::default(), chores: self.chores.clone(), process, hooks: Hooks::default() };
+        let outside = Outside { clock, api, ring: Arc::default(), chores: self.chores.clone(), process, hooks: self.hooks.take() };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
