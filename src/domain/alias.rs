@@ -28,6 +28,16 @@ pub fn of_generation(alias: &str, generation: u8) -> String {
     if generation <= 1 { alias.to_owned() } else { format!("{alias}.{generation}") }
 }
 
+/// Which generation of `alias` a listed name is; none when it is another's.
+pub fn generation_of(alias: &str, listed: &str) -> Option<u8> {
+    let suffix = listed.strip_prefix(alias)?;
+    if suffix.is_empty() {
+        return Some(1);
+    }
+    let digit = suffix.strip_prefix('.').filter(|text| text.len() == 1)?.parse::<u8>().ok()?;
+    (2..=GENERATIONS_MAX).contains(&digit).then_some(digit)
+}
+
 /// What a listed name says of the run that it was given for, if it is one of ours at all. Only the alias that is made from a key proves that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<'a> {
@@ -53,16 +63,6 @@ impl<'a> Listed<'a> {
         let whole = is_mark && parts.next().is_none() && (generation > 1) == last.is_some();
         whole.then_some(Self { job: JobName::from_row(job).ok()?, slot: slot.and_utc(), alias, generation })
     }
-}
-
-/// Which generation of `alias` a listed name is; none when it is another's.
-pub fn generation_of(alias: &str, listed: &str) -> Option<u8> {
-    let suffix = listed.strip_prefix(alias)?;
-    if suffix.is_empty() {
-        return Some(1);
-    }
-    let digit = suffix.strip_prefix('.').filter(|text| text.len() == 1)?.parse::<u8>().ok()?;
-    (2..=GENERATIONS_MAX).contains(&digit).then_some(digit)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub struct Found {
 /// What `list`, of this instance, holds of `job`. `planned_since`: from when on the ledger plans the job's slots on it; absent when it never did.
 pub fn found(list: &[Backup], job: &Job, instance: &Instance, ledger_id: &str, planned_since: Option<DateTime<Utc>>) -> Found {
     let mut found = Found::default();
-    let mut named: BTreeMap<(DateTime<Utc>, &str), Vec<(u8, &Backup)>> = BTreeMap::new();
+    let mut named: BTreeMap<_, Vec<(u8, &Backup)>> = BTreeMap::new();
     for item in list.iter().filter(|item| item.manual && item.instance.as_ref().is_none_or(|id| *id == instance.id)) {
         let Some(name) = Listed::parse(&item.alias).filter(|name| name.job == job.name) else { continue };
         if item.kind == job.method.word() {

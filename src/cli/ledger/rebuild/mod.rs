@@ -36,8 +36,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Refill a lost ledger from the cloud's lists: every good backup whose name is one of ours becomes a run again
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Stop the daemon first, and start it afterwards: from then on its slots are planned. It may be repeated.\n\n\
-                        Examples:\n  cdb-backupd ledger rebuild --dry-run\n  cdb-backupd ledger rebuild")]
+#[command(
+    after_help = "Stop the daemon first, run this as its user (sudo -u cdb-backupd …) with its keys, and start it afterwards. It may be repeated.\n\n\
+                        Examples:\n  cdb-backupd ledger rebuild --dry-run\n  cdb-backupd ledger rebuild"
+)]
 pub struct Rebuild {
     /// Only tell what would be written; a daemon may work on the ledger meanwhile
     #[arg(long)]
