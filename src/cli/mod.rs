@@ -4,6 +4,7 @@
 //! and a `run`, and one arm in [`Command`] and in [`Command::run`].
 
 pub mod act;
+pub mod against;
 pub mod check;
 pub mod demo;
 mod effective;
@@ -146,10 +147,7 @@ impl Command {
 
     /// Whether its data are rows.
     fn has_rows(&self) -> bool {
-        match self {
-            Self::History(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::History(_))
     }
 }
 

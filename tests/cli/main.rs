@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects, and fails")]
 
+mod against;
 mod bad_policies;
 mod binary;
 mod demo;
