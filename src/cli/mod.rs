@@ -17,6 +17,7 @@ pub mod moment;
 pub mod next;
 pub mod output;
 pub mod reading;
+mod reread;
 pub mod run;
 pub mod selectors;
 pub mod show;

@@ -8,6 +8,7 @@ mod act;
 mod chores;
 mod log;
 mod paces;
+mod reload;
 mod requests;
 mod results;
 
@@ -26,10 +27,13 @@ use crate::{
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
 };
+pub use reload::{Fresh, Read, Reading as PolicyReading, Refused, Source};
+
 use accounts::Accounts;
 use act::Done;
 use chrono::{DateTime, TimeDelta, Utc};
 use paces::Paces;
+use reload::Reload;
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -71,6 +75,8 @@ pub struct Outside<C, A> {
     pub ring: Arc<Notify>,
     /// Set when the night's housekeeping is to be done; the loop takes it back.
     pub chores: Arc<AtomicBool>,
+    /// The policy's file, to be read again.
+    pub source: Source,
     /// A number drawn at random for this process.
     pub process: i64,
     /// The request that alone is carried out, by a command without a daemon; none: the policy is.
@@ -87,6 +93,7 @@ struct Daemon<C, A> {
     ledger: Ledger,
     loaded: Loaded,
     installed: bool,
+    reload: Reload,
     clock_proof: ClockProof,
     clock_turn: u32,
     proved_anew: bool,
@@ -122,6 +129,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         ledger,
         loaded,
         installed: false,
+        reload: Reload::default(),
         clock_proof: ClockProof::default(),
         clock_turn: 0,
         proved_anew: false,
@@ -153,6 +161,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
             biased;
             () = &mut stop => break,
             Some(done) = daemon.calls.join_next(), if !daemon.calls.is_empty() => daemon.take(done),
+            read = daemon.reload.finished(), if daemon.reload.is_reading() => daemon.take_read(read),
             () = ring.notified() => {}
             () = clock.sleep_until(wake) => {}
         }
@@ -201,8 +210,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         if self.clock_proof.observe(now) {
             tracing::warn!("wall and monotonic time have parted by more than a minute; nothing starts until a reply's Date proves the clock again");
         }
+        self.hear_reload();
         self.record_results(now)?;
         self.install(now)?;
+        self.answer_reloads(now)?;
         let reading = self.reading(now);
         self.answer_requests(&reading)?;
         let paused = self.paused(now)?;
@@ -221,7 +232,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
         self.told.clock(reading.proof.is_some() || self.loaded.policy.instances.is_empty(), now.mono);
-        if moved {
+        if moved || self.take_next(now) {
             // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
         } else {
@@ -256,6 +267,8 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             self.ledger.clock_proved(now.utc)?;
             self.paused = None;
             self.proved_anew = false;
+            // Without instances it was not recorded while the clock was unproved.
+            self.installed &= !empty;
         }
         if !self.installed && self.outside.only.is_none() {
             let loaded = &self.loaded;
@@ -263,7 +276,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             let install = Install { policy: &loaded.policy, hash: &loaded.hash, text: &loaded.text, loaded_at };
             let owed = self.ledger.install(&install)?;
             self.installed = true;
-            log::installed(&loaded.policy, owed);
+            self.recorded_policy(owed, now);
         }
         Ok(())
     }

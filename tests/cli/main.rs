@@ -11,5 +11,6 @@ mod health;
 mod meetings;
 mod next;
 mod noise;
+mod reloads;
 mod stops;
 mod understood;

@@ -8,7 +8,7 @@ use cdb_backupd::{
         credentials::KeyRing,
     },
     config,
-    daemon::{self, Loaded, Outside},
+    daemon::{self, Loaded, Outside, Source},
     ledger::Ledger,
     telemetry::{self, LogFormat},
 };
@@ -117,6 +117,7 @@ pub(crate) fn live(policy: &Path, cut: Cut) -> anyhow::Result<()> {
         api: Client::new(clock, KeyRing::of_process(), Transport::default())?,
         ring: Arc::default(),
         chores: Arc::default(),
+        source: Source::default(),
         process: number.cast_signed(),
         only: None,
     };

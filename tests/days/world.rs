@@ -1,9 +1,10 @@
 //! A simulated world: one cloud with a true clock, one daemon with a clock of its own, time that jumps.
 
+use crate::reloads::{file_of, hash};
 use cdb_backupd::{
     clock::{Clock, Wake},
     cloud::{Access, Caller, CdbApi, Create, List, Page, Reply},
-    daemon::{self, Loaded, Outside},
+    daemon::{self, Loaded, Outside, Read, Source},
     domain::{
         names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region},
         now::Now,
@@ -113,6 +114,9 @@ pub(crate) struct World {
     pub(crate) chores: Arc<AtomicBool>,
     /// Rung as the alarm rings each second.
     pub(crate) ring: Arc<Notify>,
+    /// What the file holds when somebody asks for it again.
+    pub(crate) file: Arc<Mutex<Option<Read>>>,
+    pub(crate) source: Source,
     offset: Arc<Mutex<TimeDelta>>,
     stepped: Arc<Notify>,
     processes: RefCell<i64>,
@@ -124,6 +128,7 @@ impl World {
         let cloud = Cloud::new(settings, truth);
         // A commit costs nothing in memory; where there is no such folder the tests are only slower.
         let shm = Path::new("/dev/shm");
+        let file = Arc::<Mutex<Option<Read>>>::default();
         let folder = if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() };
         Self {
             truth,
@@ -132,6 +137,8 @@ impl World {
             folder,
             chores: Arc::default(),
             ring: Arc::default(),
+            source: file_of(&file),
+            file,
             offset: Arc::default(),
             stepped: Arc::default(),
             processes: RefCell::new(100),
@@ -172,7 +179,7 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { clock, api, ring: self.ring.clone(), chores: self.chores.clone(), process, only: None };
+        let outside = Outside { clock, api, ring: self.ring.clone(), chores: self.chores.clone(), source: self.source.clone(), process, only: None };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
@@ -286,11 +293,6 @@ impl Row {
     pub(crate) fn is_final(&self) -> bool {
         !matches!(self.state.as_str(), "due" | "calling" | "uncertain" | "running")
     }
-}
-
-fn hash(policy: &Policy) -> String {
-    let jobs = policy.jobs.iter().map(|job| format!("{}{:?}{}", job.name, job.schedule, job.instances.len()));
-    jobs.collect::<Vec<_>>().join("|")
 }
 
 /// Instances `cdb-sim00001` and on.

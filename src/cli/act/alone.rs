@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     cloud::{client::Client, credentials::KeyRing},
-    daemon::{self, Loaded, Outside},
+    daemon::{self, Loaded, Outside, Source},
     domain::{
         names::RunId,
         request::{Answer, Request},
@@ -37,7 +37,7 @@ pub(super) fn carry(act: &Act<'_>, mut ledger: Ledger, request: &Request) -> any
     act.globals.tell(crate::config::Level::Warning, "no daemon works on this ledger; this command takes its place until it is done");
     let client = Client::new(clock, KeyRing::of_process(), transport(&loaded.policy))?;
     let ring = Arc::default();
-    let outside = Outside { clock, api: client, ring, chores: Arc::default(), process: random_number(), only: Some(id) };
+    let outside = Outside { clock, api: client, ring, chores: Arc::default(), source: Source::default(), process: random_number(), only: Some(id) };
     let bell = outside.ring.clone();
     let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
