@@ -2,6 +2,7 @@
 
 use super::{
     Globals,
+    against::{Against, Compared},
     effective::Effective,
     exit::{Exit, of_load},
     keys,
@@ -10,11 +11,12 @@ use super::{
 };
 use crate::{
     config::{self, Cadence, Fault, Level, LoadError, Loaded, Machine},
-    domain::{now::Now, policy::Job},
+    domain::{diff::Diff, now::Now, policy::Job},
 };
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// Reads the policy; needs no daemon, no network and no keys.
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,12 @@ pub struct Check {
     /// Treat warnings as faults: exit 78
     #[arg(long)]
     strict: bool,
+    /// Tell what the file would change beside the policy in force, which the ledger holds
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with = "effective")]
+    against: Option<Against>,
+    /// The ledger that holds the policy in force; the one that the file names unless given
+    #[arg(long, value_name = "PATH", requires = "against")]
+    ledger: Option<PathBuf>,
 }
 
 impl Check {
@@ -36,13 +44,14 @@ impl Check {
             Ok(loaded) => loaded,
             Err(error) => {
                 if json {
-                    print_told(error.faults(), beyond(&error))?;
+                    print_told(error.faults(), beyond(&error), None)?;
                 } else {
                     output::print(&faults_text(&error, &globals.config.display().to_string()))?;
                 }
                 return Ok(of_load(&error));
             }
         };
+        let compared = self.against.map(|Against::Running| Compared::of(&loaded, self.ledger.as_deref(), globals, &machine, now)).transpose()?;
         let refused = self.strict && !loaded.warnings.is_empty();
         let file = globals.config.display().to_string();
         let warnings = loaded.warnings.len() + loaded.beyond;
@@ -52,17 +61,19 @@ impl Check {
             globals.tell_faults(&loaded.warnings);
             effective(&loaded, name.as_deref(), json)?;
         } else if json {
-            print_told(&loaded.warnings, loaded.beyond)?;
+            print_told(&loaded.warnings, loaded.beyond, compared.as_ref())?;
         } else {
             let title = if refused { format!("{file} means") } else { format!("{file} is good") };
-            let understood = understood(&loaded, &title, &globals.shown()?, now);
+            let shown = globals.shown()?;
+            let understood = understood(&loaded, &title, &shown, now);
             let last = if refused { format!("\n{refusal}\n") } else { String::new() };
             let more = if loaded.beyond > 0 {
                 format!("and {} more {}\n\n", loaded.beyond, if loaded.beyond == 1 { "warning" } else { "warnings" })
             } else {
                 String::new()
             };
-            output::print(&format!("{}{more}{understood}{last}", drawn(&loaded.warnings)))?;
+            let compared = compared.map_or_else(String::new, |compared| format!("\n{}", compared.text(&shown)));
+            output::print(&format!("{}{more}{understood}{compared}{last}", drawn(&loaded.warnings)))?;
         }
         if refused && !in_text {
             globals.tell(Level::Error, &refusal);
@@ -77,10 +88,13 @@ struct Told<'a> {
     schema_version: u32,
     total: usize,
     items: &'a [Fault],
+    /// Only under `--against`; null when no policy is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Option<&'a Diff>>,
 }
 
-fn print_told(items: &[Fault], beyond: usize) -> anyhow::Result<()> {
-    let told = Told { schema_version: 1, total: items.len() + beyond, items };
+fn print_told(items: &[Fault], beyond: usize, compared: Option<&Compared>) -> anyhow::Result<()> {
+    let told = Told { schema_version: 1, total: items.len() + beyond, items, changes: compared.map(|it| it.diff.as_ref()) };
     output::print(&format!("{}\n", serde_json::to_string(&told).context("the answer cannot be written as JSON")?))
 }
 

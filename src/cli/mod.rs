@@ -4,6 +4,7 @@
 //! and a `run`, and one arm in [`Command`] and in [`Command::run`].
 
 pub mod act;
+pub mod against;
 pub mod check;
 pub mod demo;
 mod door;
@@ -19,6 +20,7 @@ pub mod moment;
 pub mod next;
 pub mod output;
 pub mod reading;
+mod reread;
 pub mod run;
 pub mod selectors;
 pub mod show;
@@ -115,6 +117,8 @@ pub enum Command {
     Pause(act::pause::Pause),
     /// End pauses
     Resume(act::pause::Resume),
+    /// Have the daemon read its policy again
+    Reload(act::reload::Reload),
     /// Tell whether a daemon works on the ledger
     Health(health::Health),
     /// Look after the ledger: check it, copy it, rebuild a lost one
@@ -140,6 +144,7 @@ impl Command {
             Self::Cancel(cancel) => cancel.run(globals, now),
             Self::Pause(pause) => pause.run(globals, now),
             Self::Resume(resume) => resume.run(globals, now),
+            Self::Reload(reload) => reload.run(globals, now),
             Self::Health(health) => health.run(globals, now),
             Self::Ledger(ledger) => ledger.run(globals, now),
             Self::Demo(demo) => demo.run(globals),

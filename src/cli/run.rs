@@ -5,6 +5,7 @@ use super::{
     door::Door,
     exit::{self, Exit},
     hooks,
+    reread::{self, Started},
 };
 use crate::{
     alarm,
@@ -16,7 +17,7 @@ use crate::{
     },
     config,
     daemon::{self, Ended, Loaded, Outside},
-    domain::policy::Policy,
+    domain::policy::{Account, Policy},
     ledger::{self, Ledger, Opened},
     metrics::Gauges,
     systemd::Systemd,
@@ -77,7 +78,8 @@ impl Run {
             "cdb-backupd starts"
         );
         let hooks = hooks::of_run(&systemd, &loaded.ledger, runtime.handle());
-        let outside = Outside { gauges, hooks, ..Outside::new(clock, client, policy.clone(), random_number()) };
+        let source = reread::source(globals, Started { ledger: loaded.ledger, listen: loaded.listen }, clock, &client);
+        let outside = Outside { gauges, hooks, source, ..Outside::new(clock, client, policy.clone(), random_number()) };
         let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
         let ended = runtime.block_on(live(outside, opened.ledger, loaded, door, asked, &systemd))?;
@@ -95,16 +97,18 @@ fn forbid_cores() -> rustix::io::Result<()> {
 /// How often a ledger that cannot be opened yet is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The signals that end the daemon.
+/// The signals that end the daemon, and the one that makes it read its policy again.
 struct Asked {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Asked {
     fn listen() -> anyhow::Result<Self> {
         let interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")? })
+        let terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        Ok(Self { interrupt, terminate, hangup: signal(SignalKind::hangup()).context("listen for SIGHUP")? })
     }
 }
 
@@ -141,6 +145,7 @@ async fn live(
     let answering = door.open(clock);
     let (first, stop) = oneshot::channel::<()>();
     let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
+    let (source, ring) = (outside.source.clone(), outside.ring.clone());
     let daemon = daemon::run(outside, ledger, loaded, async {
         // The sender lives as long as the loop.
         drop(stop.await);
@@ -153,6 +158,11 @@ async fn live(
             biased;
             _ = asked.interrupt.recv() => {}
             _ = asked.terminate.recv() => {}
+            _ = asked.hangup.recv() => {
+                source.ask();
+                ring.notify_one();
+                continue;
+            }
             ended = &mut daemon => break ended,
         }
         match first.take() {
@@ -183,11 +193,15 @@ async fn live(
 
 /// Where each account's zone-less times are read.
 pub(super) fn transport(policy: &Policy) -> Transport {
-    let offsets = policy.accounts.iter().map(|account| {
+    Transport { list_offsets_s: list_offsets(policy), ..Transport::default() }
+}
+
+pub(super) fn list_offsets(policy: &Policy) -> BTreeMap<Access, i32> {
+    let offset = |account: &Arc<Account>| {
         let access = Access { endpoint: account.endpoint.clone(), credentials: account.credentials.clone() };
         (access, account.list_offset_s)
-    });
-    Transport { list_offsets_s: offsets.collect::<BTreeMap<_, _>>(), ..Transport::default() }
+    };
+    policy.accounts.iter().map(offset).collect()
 }
 
 /// A number that no other process draws: the standard library's hash keys are random.

@@ -115,8 +115,12 @@ pub fn load_on(path: &Path, machine: &Machine, now: DateTime<Utc>) -> Result<Loa
             LoadError::Unreadable(Fault::of_file(&shown, "file-unreadable", format!("the policy at {shown} cannot be read: {e}"), hint).into())
         }
     })?;
-    let beside = std::path::absolute(path).ok().and_then(|p| p.parent().map(Path::to_owned)).unwrap_or_default();
-    check_bytes(&shown, &bytes, &beside, machine, now)
+    check_bytes(&shown, &bytes, &beside(path), machine, now)
+}
+
+/// Where relative paths in a policy's file begin.
+pub fn beside(path: &Path) -> PathBuf {
+    std::path::absolute(path).ok().and_then(|p| p.parent().map(Path::to_owned)).unwrap_or_default()
 }
 
 /// Checks a policy's text on a machine that may be pictured. Relative paths in it begin at the file's directory.

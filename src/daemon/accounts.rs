@@ -49,6 +49,11 @@ struct Hold {
 }
 
 impl Accounts {
+    /// The account has other keys from now on: what was learnt of the old ones says nothing of them.
+    pub(super) fn forget(&mut self, account: &AccountName) {
+        self.states.remove(account);
+    }
+
     /// The accounts that are held.
     pub(super) fn held(&self) -> BTreeSet<AccountName> {
         self.states.iter().filter(|(_, state)| state.hold.is_some()).map(|(name, _)| name.clone()).collect()

@@ -4,9 +4,11 @@
 use super::{
     accounts::Doorbell,
     act::{Done, What},
+    reload::Refused,
 };
 use crate::{
     domain::{
+        diff::Diff,
         names::{AccountName, BackupId, RunId},
         policy::{HistoryBounds, Policy},
         reply::{CallError, Class},
@@ -128,6 +130,36 @@ pub(super) fn installed(policy: &Policy, owed: usize) {
         missed_by_change = owed,
         "the policy is in force"
     );
+}
+
+/// Another policy is in force; what it changes is told in figures.
+pub(super) fn reloaded(policy: &Policy, diff: &Diff, owed: usize) {
+    tracing::info!(
+        accounts = policy.accounts.len(),
+        instances = policy.instances.len(),
+        jobs = policy.jobs.len(),
+        missed_by_change = owed,
+        jobs_added = diff.jobs_added.total,
+        jobs_removed = diff.jobs_removed.total,
+        jobs_changed = diff.jobs_changed.total,
+        pairs_added = diff.pairs_added.total,
+        pairs_removed = diff.pairs_removed.total,
+        pairs_changed = diff.pairs_changed.total,
+        accounts_added = diff.accounts_added.total,
+        accounts_removed = diff.accounts_removed.total,
+        accounts_changed = diff.accounts_changed.total,
+        "another policy is in force: {}",
+        diff.figures()
+    );
+    for renamed in &diff.jobs_renamed.items {
+        tracing::warn!(job = renamed.after, before = renamed.before, "{renamed}");
+    }
+}
+
+/// A file that cannot be used changes nothing.
+pub(super) fn not_reloaded(refused: &Refused) {
+    let Refused { faults, place, hint, .. } = refused;
+    tracing::error!(faults, place, hint, "the policy is not reloaded, the one in force stays: {refused}");
 }
 
 pub(super) fn pruned(runs: u64, bounds: &HistoryBounds) {

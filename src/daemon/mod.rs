@@ -7,7 +7,9 @@ mod accounts;
 mod act;
 mod chores;
 mod log;
+mod outside;
 mod paces;
+mod reload;
 mod requests;
 mod results;
 mod tell;
@@ -20,27 +22,25 @@ use crate::{
         now::Now,
         pause::Paused,
         plan::{self, Held, Plan, Span},
-        policy::Policy,
         proof::ClockProof,
         run::{Reading, Restored, Run},
         terms::Terms,
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
-    metrics::{Gauges, Standing},
+    metrics::Standing,
 };
+pub use outside::{Loaded, Outside};
+pub use reload::{Fresh, Read, Reading as PolicyReading, Refused, Source};
+
 use accounts::Accounts;
 use act::Done;
 pub(crate) use act::pages;
 use chrono::{DateTime, TimeDelta, Utc};
 use paces::Paces;
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use reload::Reload;
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 pub use tell::{Hooks, Night, Passed};
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::task::JoinSet;
 
 /// How long calls in flight may still take after a stop: the process ends within 8 s, and docker kills after 10.
 pub const GRACE: Duration = Duration::from_secs(7);
@@ -50,48 +50,6 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const QUIET: Duration = Duration::from_millis(250);
 /// How often an unwritable ledger is tried again.
 const RETRY_LEDGER: Duration = Duration::from_secs(1);
-
-/// A loaded policy, and where it came from.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// What it means.
-    pub policy: Arc<Policy>,
-    /// The SHA-256 of its text, in hex.
-    pub hash: String,
-    /// Its text.
-    pub text: String,
-    /// When it was loaded, by the monotonic clock.
-    pub at: Duration,
-}
-
-/// What the loop needs of the outside.
-#[derive(Debug)]
-pub struct Outside<C, A> {
-    /// The clocks.
-    pub clock: C,
-    /// The cloud.
-    pub api: A,
-    /// Rings the loop: somebody may have asked for something.
-    pub ring: Arc<Notify>,
-    /// Set when the night's housekeeping is to be done; the loop takes it back.
-    pub chores: Arc<AtomicBool>,
-    /// Where the loop shows itself.
-    pub gauges: Arc<Gauges>,
-    /// A number drawn at random for this process.
-    pub process: i64,
-    /// The request that alone is carried out, by a command without a daemon; none: the policy is.
-    pub only: Option<i64>,
-    /// Who is told how it goes.
-    pub hooks: Hooks,
-}
-
-impl<C, A> Outside<C, A> {
-    /// An outside that nobody else has a hand in.
-    pub fn new(clock: C, api: A, policy: Arc<Policy>, process: i64) -> Self {
-        let gauges = Arc::new(Gauges::new(policy));
-        Self { clock, api, ring: Arc::default(), chores: Arc::default(), gauges, process, only: None, hooks: Hooks::default() }
-    }
-}
 
 /// Why the loop ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +61,7 @@ struct Daemon<C, A> {
     ledger: Ledger,
     loaded: Loaded,
     installed: bool,
+    reload: Reload,
     clock_proof: ClockProof,
     clock_turn: u32,
     proved_anew: bool,
@@ -139,6 +98,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         ledger,
         loaded,
         installed: false,
+        reload: Reload::default(),
         clock_proof: ClockProof::default(),
         clock_turn: 0,
         proved_anew: false,
@@ -172,6 +132,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
             biased;
             () = &mut stop => break,
             Some(done) = daemon.calls.join_next(), if !daemon.calls.is_empty() => daemon.take(done),
+            read = daemon.reload.finished(), if daemon.reload.is_reading() => daemon.take_read(read),
             () = ring.notified() => {}
             () = clock.sleep_until(wake) => {}
         }
@@ -230,8 +191,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         if self.clock_proof.observe(now) {
             tracing::warn!("wall and monotonic time have parted by more than a minute; nothing starts until a reply's Date proves the clock again");
         }
+        self.hear_reload();
         self.record_results(now)?;
         self.install(now)?;
+        self.answer_reloads(now)?;
         let reading = self.reading(now);
         self.answer_requests(&reading)?;
         let paused = self.paused(now)?;
@@ -255,7 +218,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.probe(now, &mut wake);
         self.tell.next_slot = plan.next_slot;
         self.told.clock(reading.proof.is_some() || self.loaded.policy.instances.is_empty(), now.mono);
-        if moved {
+        if moved || self.take_next(now) {
             // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
         } else {
@@ -290,6 +253,8 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             self.ledger.clock_proved(now.utc)?;
             self.paused = None;
             self.proved_anew = false;
+            // Without instances it was not recorded while the clock was unproved.
+            self.installed &= !empty;
         }
         if !self.installed && self.outside.only.is_none() {
             let loaded = &self.loaded;
@@ -298,7 +263,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             let owed = self.ledger.install(&install)?;
             self.installed = true;
             self.outside.gauges.set_policy(loaded.policy.clone());
-            log::installed(&loaded.policy, owed);
+            self.recorded_policy(owed, now);
         }
         Ok(())
     }

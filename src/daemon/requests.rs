@@ -73,6 +73,11 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 return self.ledger.cancel(open.id, runs, now, cancelled).map(Some);
             }
             Some(Request::Pause { scope, until }) => return self.pause(open, scope, *until, now).map(Some),
+            Some(Request::Reload {}) => {
+                // Answered when the file has been read.
+                self.reload(Some(open.id));
+                return Ok(None);
+            }
             Some(Request::Resume { pauses, scope }) => return self.resume(open.id, pauses, scope, now).map(Some),
         };
         self.ledger.answer(open.id, &refused, now)?;

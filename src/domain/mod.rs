@@ -1,12 +1,13 @@
 //! Decisions: pure functions of their arguments. No async, no input or output, no clock.
 //!
 //! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`catch_up`], [`forecast`]), what becomes of one
-//! run ([`run`], [`retry`], [`alias`]), who is next ([`plan`], [`pace`]), what people ask for ([`request`], [`pause`], of what: [`scope`]), whether a
-//! backup is new enough ([`freshness`]), and how all that is written for people ([`prose`]).
+//! run ([`run`], [`retry`], [`alias`]), who is next ([`plan`], [`pace`]), what people ask for ([`request`], [`pause`], of what: [`scope`]), what
+//! another policy changes ([`diff`]), whether a backup is new enough ([`freshness`]), and how all that is written for people ([`prose`]).
 
 pub mod alias;
 pub mod blackout;
 pub mod catch_up;
+pub mod diff;
 pub mod forecast;
 pub mod freshness;
 pub mod hold;

@@ -259,7 +259,7 @@ pub struct Poll {
 }
 
 /// A time in which no slot runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blackout {
     /// When.
     pub span: BlackoutSpan,
@@ -268,7 +268,7 @@ pub struct Blackout {
 }
 
 /// When a blackout is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlackoutSpan {
     /// Once, half open: from the first instant up to the second.
     Once {

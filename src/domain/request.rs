@@ -64,6 +64,8 @@ pub enum Request {
         /// Which.
         scope: Scope,
     },
+    /// The policy's file is read again.
+    Reload {},
 }
 
 /// One backup that is asked for.
@@ -130,6 +132,7 @@ impl Request {
             Self::Cancel { .. } => "cancel",
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
+            Self::Reload {} => "reload",
         }
     }
 }

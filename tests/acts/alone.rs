@@ -34,3 +34,9 @@ fn a_dry_run_does_nothing() {
     assert!(said.code == Some(0) && said.out.contains("would ask for 1 run; nothing was done"), "{said:?}");
     assert!(!stage.ledger().exists(), "nothing was done");
 }
+
+#[test]
+fn where_no_daemon_is_there_is_nothing_to_read_again() {
+    let said = Stage::with("").says(&["reload"]);
+    assert!(said.code == Some(1) && said.err.contains("reads the policy when it starts"), "{said:?}");
+}

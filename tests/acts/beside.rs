@@ -71,3 +71,17 @@ fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
     }
     assert_eq!(stage.cloud.audit().backups.len(), 0);
 }
+
+#[test]
+fn a_policy_is_read_again_when_asked_and_one_at_fault_is_refused_with_its_place() {
+    let stage = Stage::with("");
+    let _daemon = stage.daemon();
+    stage.rewrite("name: nightly,", "name: nightly-full,");
+    let told = stage.says(&["reload"]);
+    assert!(told.code == Some(0) && told.out.contains("nightly-full"), "{told:?}");
+    assert_eq!(stage.says(&["backup", "--job", "nightly-full", "--instance", "pay", "--wait"]).code, Some(0));
+    stage.rewrite("method: physical", "method: phisical");
+    let refused = stage.says(&["reload"]);
+    assert!(refused.code == Some(78) && refused.out.contains("policy.yaml") && refused.out.contains("stays as it is"), "{refused:?}");
+    assert_eq!(stage.says(&["backup", "--job", "nightly-full", "--instance", "pay", "--wait"]).code, Some(0), "the old one is in force");
+}

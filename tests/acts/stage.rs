@@ -72,6 +72,14 @@ impl Stage {
         Self { cloud, folder, _door: door, _threads: threads }
     }
 
+    /// Puts another text in the policy's place.
+    pub(crate) fn rewrite(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("policy.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+    }
+
     pub(crate) fn ledger(&self) -> PathBuf {
         self.folder.path().join("ledger.db")
     }

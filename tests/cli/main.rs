@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects, and fails")]
 
+mod against;
 mod bad_policies;
 mod binary;
 mod care;
@@ -11,5 +12,6 @@ mod health;
 mod meetings;
 mod next;
 mod noise;
+mod reloads;
 mod stops;
 mod understood;

@@ -16,15 +16,15 @@ use std::{
 };
 
 /// One instance, a slot every second, and a cloud that answers creates as `faults` say.
-struct Stage {
+pub(crate) struct Stage {
     clock: SystemClock,
-    cloud: Cloud<SystemClock>,
-    folder: tempfile::TempDir,
+    pub(crate) cloud: Cloud<SystemClock>,
+    pub(crate) folder: tempfile::TempDir,
     _door: HttpDoor,
 }
 
 /// A daemon's process; it does not outlive its test.
-struct Daemon(Child);
+pub(crate) struct Daemon(pub(crate) Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
@@ -34,7 +34,7 @@ impl Drop for Daemon {
 }
 
 impl Stage {
-    async fn with(faults: &str) -> Self {
+    pub(crate) async fn with(faults: &str) -> Self {
         let clock = SystemClock::new();
         let mut settings = Settings::quiet(1, vec![SimInstance::plain("cdb-sim00001")]);
         settings.faults = faults.parse().expect("faults");
@@ -52,7 +52,7 @@ impl Stage {
         Self { clock, cloud, folder, _door: door }
     }
 
-    fn daemon(&self) -> Daemon {
+    pub(crate) fn daemon(&self) -> Daemon {
         let account = cdb_backupd::sim::settings::SimAccount::example();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cdb-backupd"));
         command.arg("run").arg("--config").arg(self.folder.path().join("policy.yaml")).env_clear();
@@ -61,16 +61,16 @@ impl Stage {
         Daemon(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts"))
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).expect("a log")
     }
 
     /// Waits until the cloud has taken a call of this kind.
-    async fn has_taken(&self, action: Action) {
+    pub(crate) async fn has_taken(&self, action: Action) {
         self.until(Duration::from_secs(60), || self.cloud.audit().events.iter().any(|event| event.action == action).then_some(())).await;
     }
 
-    async fn until<T>(&self, longest: Duration, mut seen: impl FnMut() -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, longest: Duration, mut seen: impl FnMut() -> Option<T>) -> T {
         let end = self.clock.now().mono + longest;
         loop {
             if let Some(seen) = seen() {
@@ -82,19 +82,19 @@ impl Stage {
     }
 
     /// How a daemon ended, and how long that took.
-    async fn end_of(&self, daemon: &mut Daemon) -> (ExitStatus, Duration) {
+    pub(crate) async fn end_of(&self, daemon: &mut Daemon) -> (ExitStatus, Duration) {
         let asked = self.clock.now().mono;
         let status = self.until(Duration::from_secs(30), || daemon.0.try_wait().expect("a child")).await;
         (status, self.clock.now().mono - asked)
     }
 }
 
-fn tell(daemon: &Daemon, signal: Signal) {
+pub(crate) fn tell(daemon: &Daemon, signal: Signal) {
     let pid = i32::try_from(daemon.0.id()).ok().and_then(Pid::from_raw).expect("a pid");
     kill_process(pid, signal).expect("the signal is sent");
 }
 
-fn in_real_time<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn in_real_time<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime").block_on(test)
 }
 
@@ -142,7 +142,7 @@ fn a_second_daemon_is_refused_the_ledger_and_a_broken_policy_is_not_run() {
 }
 
 /// Another process in the middle of a write.
-fn writing(stage: &Stage) -> rusqlite::Connection {
+pub(crate) fn writing(stage: &Stage) -> rusqlite::Connection {
     let other = rusqlite::Connection::open(stage.folder.path().join("ledger.db")).expect("the ledger opens");
     other.busy_timeout(Duration::from_secs(10)).expect("it waits");
     other.execute_batch("BEGIN IMMEDIATE").expect("the ledger is taken");

@@ -1,9 +1,10 @@
 //! A simulated world: one cloud with a true clock, one daemon with a clock of its own, time that jumps.
 
+use crate::reloads::{file_of, hash};
 use cdb_backupd::{
     clock::{Clock, Wake},
     cloud::{Access, Caller, CdbApi, Create, List, Page, Reply},
-    daemon::{self, Loaded, Outside},
+    daemon::{self, Hooks, Loaded, Outside, Read, Source},
     domain::{
         names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region},
         now::Now,
@@ -115,6 +116,9 @@ pub(crate) struct World {
     pub(crate) ring: Arc<Notify>,
     /// What the next daemon tells.
     pub(crate) hooks: RefCell<Hooks>,
+    /// What the file holds when somebody asks for it again.
+    pub(crate) file: Arc<Mutex<Option<Read>>>,
+    pub(crate) source: Source,
     offset: Arc<Mutex<TimeDelta>>,
     stepped: Arc<Notify>,
     processes: RefCell<i64>,
@@ -126,6 +130,7 @@ impl World {
         let cloud = Cloud::new(settings, truth);
         // A commit costs nothing in memory; where there is no such folder the tests are only slower.
         let shm = Path::new("/dev/shm");
+        let file = Arc::<Mutex<Option<Read>>>::default();
         let folder = if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() };
         Self {
             truth,
@@ -135,6 +140,8 @@ impl World {
             chores: Arc::default(),
             ring: Arc::default(),
             hooks: RefCell::default(),
+            source: file_of(&file),
+            file,
             offset: Arc::default(),
             stepped: Arc::default(),
             processes: RefCell::new(100),
@@ -179,6 +186,7 @@ impl World {
             ring: self.ring.clone(),
             chores: self.chores.clone(),
             hooks: self.hooks.take(),
+            source: self.source.clone(),
             ..Outside::new(clock, api, loaded.policy.clone(), process)
         };
         let ledger = self.open();
@@ -294,11 +302,6 @@ impl Row {
     pub(crate) fn is_final(&self) -> bool {
         !matches!(self.state.as_str(), "due" | "calling" | "uncertain" | "running")
     }
-}
-
-fn hash(policy: &Policy) -> String {
-    let jobs = policy.jobs.iter().map(|job| format!("{}{:?}{}", job.name, job.schedule, job.instances.len()));
-    jobs.collect::<Vec<_>>().join("|")
 }
 
 /// Instances `cdb-sim00001` and on.

@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("systemd", &[]),
     // The command line puts concrete things together; those of its files that only read see no loop and no cloud.
     ("cli", &["alarm", "clock", "cloud", "config", "daemon", "domain", "ledger", "metrics", "notify", "serve", "sim", "systemd", "telemetry"]),
+    ("cli::against", &["config", "domain", "ledger::report"]),
     ("cli::check", &["clock", "config", "domain"]),
     ("cli::effective", &["config", "domain"]),
     ("cli::health", &["domain", "ledger::report"]),

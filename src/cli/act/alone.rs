@@ -29,6 +29,9 @@ const TURN: Duration = Duration::from_millis(200);
 
 /// Carries a request to its answer, and backups to their end.
 pub(super) fn carry(act: &Act<'_>, mut ledger: Ledger, request: &Request) -> anyhow::Result<(i64, Answer)> {
+    if matches!(request, Request::Reload {}) {
+        return Err(Exit::Failed.because("no daemon works on this ledger; the next one reads the policy when it starts").into());
+    }
     if matches!(request, Request::Backfill { .. }) {
         return Err(Exit::Failed.because("no daemon works on this ledger, and a backfill may take long; start it first").into());
     }

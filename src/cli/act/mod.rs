@@ -1,4 +1,4 @@
-//! What people do by hand: `backup`, `backfill`, `cancel`, `pause`, `resume`. Each is one row in `requests`, which the daemon answers in it.
+//! What people do by hand: `backup`, `backfill`, `cancel`, `pause`, `resume`, `reload`. Each is one row in `requests`, which the daemon answers in it.
 //!
 //! Decided here: who may act, when a person is asked first, how long an answer is waited for, and that without a daemon this process takes its
 //! place for the one request. What is refused and why is `domain::request`'s to say.
@@ -9,6 +9,7 @@ pub mod backup;
 pub mod cancel;
 pub mod pause;
 mod progress;
+pub mod reload;
 
 use super::{
     Globals,

@@ -75,11 +75,11 @@ pub struct Client<C> {
 struct Shared<C> {
     clock: C,
     keys: KeyRing,
-    transport: Transport,
     near: Doors,
     far: Doors,
     gates: Gates,
     lists: Mutex<BTreeMap<Caller, Duration>>,
+    list_offsets_s: Mutex<BTreeMap<Access, i32>>,
 }
 
 /// Creates and lists of endpoints that are reached the same way.
@@ -123,8 +123,14 @@ impl<C: Clock> Client<C> {
             Ok(Doors { creates: creates.build().map_err(ClientError)?, lists: lists.build().map_err(ClientError)? })
         };
         let (near, far) = (doors(true)?, doors(false)?);
-        let shared = Shared { clock, keys, transport, near, far, gates: Gates::default(), lists: Mutex::default() };
+        let list_offsets_s = Mutex::new(transport.list_offsets_s);
+        let shared = Shared { clock, keys, near, far, gates: Gates::default(), lists: Mutex::default(), list_offsets_s };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// From now on, at which offset an account's zone-less times are read.
+    pub fn read_lists_at(&self, offsets_s: BTreeMap<Access, i32>) {
+        *self.shared.list_offsets_s.lock().unwrap_or_else(PoisonError::into_inner) = offsets_s;
     }
 
     fn doors(&self, access: &Access) -> &Doors {
@@ -227,7 +233,8 @@ impl<C: Clock> CdbApi for Client<C> {
         }
         let outgoing = Outgoing { call: &list.call, action: "DescribeBackups", body: wire::list_body(&list) };
         let incoming = self.send(&self.doors(&list.call.access).lists, outgoing, &keys, &AtomicBool::new(true)).await;
-        let offset_s = self.shared.transport.list_offsets_s.get(&list.call.access).copied().unwrap_or(LIST_OFFSET_S);
+        let offset_s = self.shared.list_offsets_s.lock().unwrap_or_else(PoisonError::into_inner).get(&list.call.access).copied();
+        let offset_s = offset_s.unwrap_or(LIST_OFFSET_S);
         let (request_id, answer) = match incoming.body {
             Ok(body) => wire::listed(&body, list.limit, offset_s),
             Err(error) => (None, Err(error)),
