@@ -10,6 +10,7 @@ mod access;
 mod door;
 mod health;
 mod page;
+mod reading;
 mod scrape;
 
 pub use access::{Guard, Token, TokenError};
@@ -28,15 +29,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use reading::Shelf;
 use std::{
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::Semaphore;
 
-/// So many requests read the ledger at once.
-const READERS: usize = 4;
 /// What every answer says: nothing of it runs, is framed, guessed at, passed on or kept.
 const SAID_ALWAYS: [(HeaderName, &str); 4] = [
     (
@@ -53,22 +52,21 @@ const SAID_ALWAYS: [(HeaderName, &str); 4] = [
 pub struct State(Arc<Inner>);
 
 struct Inner {
-    ledger: PathBuf,
+    shelf: Shelf,
     gauges: Arc<Gauges>,
     now: Box<dyn Fn() -> Now + Send + Sync>,
-    readers: Arc<Semaphore>,
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("ledger", &self.0.ledger).finish_non_exhaustive()
+        f.debug_struct("State").field("shelf", &self.0.shelf).finish_non_exhaustive()
     }
 }
 
 impl State {
     /// Answers out of the ledger at this path and out of what the loop shows of itself, by the loop's own clock.
     pub fn new(ledger: PathBuf, gauges: Arc<Gauges>, now: impl Fn() -> Now + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { ledger, gauges, now: Box::new(now), readers: Arc::new(Semaphore::new(READERS)) }))
+        Self(Arc::new(Inner { shelf: Shelf::new(ledger), gauges, now: Box::new(now) }))
     }
 
     /// One reading of the loop's clocks.
@@ -78,7 +76,7 @@ impl State {
 
     /// Where the ledger lies.
     pub fn ledger(&self) -> &Path {
-        &self.0.ledger
+        self.0.shelf.ledger()
     }
 
     /// What the loop shows of itself.
@@ -91,7 +89,7 @@ impl State {
         self.0.gauges.policy()
     }
 
-    /// Reads the ledger on the blocking pool, with a connection of its own; none when there is no ledger yet.
+    /// Reads the ledger on the blocking pool, with a connection of its own; none when there is no ledger yet. Dropped, it ends.
     ///
     /// # Errors
     /// [`Failure::Ledger`] as the reading says; [`Failure::Broken`] when it panicked.
@@ -100,14 +98,7 @@ impl State {
         T: Send + 'static,
         F: FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
     {
-        let permit = self.0.readers.clone().acquire_owned().await.map_err(|_| Failure::Broken)?;
-        let path = self.0.ledger.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            // Kept until the reading has ended, though nobody may wait for it any more.
-            let _permit = permit;
-            Reader::open(&path)?.map(|reader| read(&reader)).transpose()
-        });
-        reading.await.map_err(|_| Failure::Broken)?.map_err(Failure::from)
+        self.0.shelf.read(read).await
     }
 }
 

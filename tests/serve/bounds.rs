@@ -1,7 +1,10 @@
 //! What guests may not do: stay, shout, crowd. None of it costs memory, and none keeps others out.
 
 use crate::scene::{Answer, Scene, in_real_time};
-use cdb_backupd::clock::Clock;
+use cdb_backupd::{
+    clock::Clock,
+    ledger::report::{Error, Filter},
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{ops::Range, time::Duration};
 use tokio::{
@@ -174,5 +177,36 @@ fn a_thousand_silent_guests_keep_nobody_out_and_sixteen_of_them_stay() {
         assert!(open <= OPEN_AT_MOST, "{open} are open");
         let grown = resident().saturating_sub(before);
         assert!(grown < 16 << 20, "{grown} bytes for guests and hosts together");
+    });
+}
+
+#[test]
+fn a_reading_that_nobody_waits_for_any_more_ends() {
+    in_real_time(async {
+        let scene = crate::scrapes::filled(100).await;
+        let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let (ended, mut has_ended) = tokio::sync::mpsc::unbounded_channel();
+        let reading = scene.state.read(move |reader| {
+            let mut lines = 0;
+            let read = reader.history::<Error>(&Filter { limit: 1_000, ..Filter::default() }, |_| {
+                lines += 1;
+                if lines == 1 {
+                    begun.send(()).ok();
+                    may_go_on.recv().ok();
+                }
+                Ok(())
+            });
+            ended.send((lines, read.is_err())).ok();
+            Ok(())
+        });
+        tokio::select! {
+            _ = reading => panic!("it waits to be told"),
+            _ = has_begun.recv() => {}
+        }
+        // The asker has gone with the future that was dropped.
+        drop(go_on);
+        let (lines, failed) = has_ended.recv().await.expect("it ended");
+        assert!(failed && lines < 50, "{lines} lines were read for nobody");
     });
 }

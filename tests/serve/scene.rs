@@ -37,6 +37,7 @@ jobs: [ { name: nightly, schedule: \"30 2 * * *\", time_zone: Asia/Shanghai, tar
 pub(crate) struct Scene {
     pub(crate) clock: SystemClock,
     pub(crate) gauges: Arc<Gauges>,
+    pub(crate) state: State,
     pub(crate) address: SocketAddr,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) ledger: Ledger,
@@ -63,10 +64,11 @@ impl Scene {
         let ahead_ms = Arc::new(AtomicU64::new(0));
         let ahead = ahead_ms.clone();
         let now = move || Now { mono: clock.now().mono + Duration::from_millis(ahead.load(Relaxed)), ..clock.now() };
-        let router = router(State::new(file, gauges.clone(), now), guard);
+        let state = State::new(file, gauges.clone(), now);
+        let router = router(state.clone(), guard);
         let mut serving = JoinSet::new();
         serving.spawn(door.serve(router, clock, std::future::pending()));
-        Self { clock, gauges, address, folder, ledger, ahead_ms, _serving: serving }
+        Self { clock, gauges, state, address, folder, ledger, ahead_ms, _serving: serving }
     }
 
     /// What comes back for these bytes, to the end of the connection.

@@ -40,10 +40,10 @@ use super::{
 };
 use crate::domain::run::{Run, why};
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
+use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, OptionalExtension, Row};
 use std::{
     ffi::OsString,
-    io,
+    fmt, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -112,7 +112,28 @@ pub struct Item {
     pub late: bool,
 }
 
+/// Ends what a reader is reading, from another thread.
+pub struct Interrupt(InterruptHandle);
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interrupt")
+    }
+}
+
+impl Interrupt {
+    /// What is being read ends with an error; nothing happens when nothing is.
+    pub fn now(&self) {
+        self.0.interrupt();
+    }
+}
+
 impl Reader {
+    /// How to end a reading of this reader's.
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt(self.conn.get_interrupt_handle())
+    }
+
     /// Opens the ledger at `path` for reading; none when there is none yet, or one without tables.
     ///
     /// # Errors

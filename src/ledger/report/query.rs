@@ -231,6 +231,19 @@ mod tests {
         assert!(sql.contains("WHERE 0"), "a good end that is none: {sql}");
     }
 
+    #[test]
+    fn how_a_pair_stands_is_read_by_indexes_however_long_its_history_is() {
+        let ledger = Ledger::in_memory("plan", DateTime::<Utc>::UNIX_EPOCH).unwrap();
+        for (sql, indexes) in
+            [(NEWEST_GOOD, &["runs_good"][..]), (NEWEST_ENDED, &["sqlite_autoindex_runs_1"]), (OPEN, &["runs_in_flight", "runs_due"])]
+        {
+            let mut statement = ledger.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan = statement.query_map(["a", "b"], |row| row.get::<_, String>(3)).unwrap().collect::<Result<Vec<_>, _>>().unwrap().join("; ");
+            assert!(!plan.contains("SCAN") && !plan.contains("B-TREE"), "{sql}: {plan}");
+            assert!(indexes.iter().all(|index| plan.contains(index)), "{sql}: {plan}");
+        }
+    }
+
     fn plan_of(ledger: &Ledger, filter: &Filter) -> String {
         let (sql, values) = history(filter);
         let mut statement = ledger.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
