@@ -6,6 +6,7 @@
 pub mod act;
 pub mod check;
 pub mod demo;
+mod door;
 mod effective;
 pub mod exit;
 mod glance;

@@ -2,6 +2,7 @@
 
 use super::{
     Globals, LogFormat,
+    door::Door,
     exit::{self, Exit},
     hooks,
 };
@@ -18,7 +19,6 @@ use crate::{
     domain::policy::Policy,
     ledger::{self, Ledger, Opened},
     metrics::Gauges,
-    serve::{self, Door, Guard},
     systemd::Systemd,
     telemetry,
 };
@@ -34,7 +34,6 @@ use std::{
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
-    task::JoinSet,
 };
 
 /// Run the daemon until SIGTERM or SIGINT; a second one ends it at once.
@@ -67,21 +66,13 @@ impl Run {
         let policy = Arc::new(loaded.policy);
         let gauges = Arc::new(Gauges::new(policy.clone()));
         let ring = KeyRing::of_process();
-        let door = match loaded.listen {
-            Some(address) => {
-                let token = policy.listen_token.as_ref().map(|source| ring.token(source)).transpose().context("read `listen_token`")?;
-                let token = token.map(|text| serve::Token::new(&text)).transpose()?;
-                let state = serve::State::new(loaded.ledger.clone(), gauges.clone(), move || clock.now());
-                Some((runtime.block_on(Door::bind(address))?, serve::router(state, Guard::of(address, token))))
-            }
-            None => None,
-        };
+        let door = runtime.block_on(Door::take(loaded.listen, &policy, &loaded.ledger, &gauges, &ring, clock))?;
         let client = Client::new(clock, ring, transport(&policy))?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             policy = %globals.config.display(),
             ledger = %loaded.ledger.display(),
-            listen = door.as_ref().map(|(door, _)| door.address().to_string()).as_deref().unwrap_or("off"),
+            listen = door.place(),
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
@@ -138,44 +129,16 @@ async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked, systemd: &Sys
     }
 }
 
-/// How long answers that are being given when the loop ends may still take.
-const LAST_ANSWERS: Duration = Duration::from_millis(500);
-
-/// What answers beside the loop; it ends with this.
-struct Answering {
-    tasks: JoinSet<()>,
-    stop: oneshot::Sender<()>,
-}
-
-impl Answering {
-    fn start(door: Option<(Door, axum::Router)>, clock: SystemClock) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let mut tasks = JoinSet::new();
-        if let Some((door, router)) = door {
-            tasks.spawn(door.serve(router, clock, async { drop(stopped.await) }));
-        }
-        Self { tasks, stop }
-    }
-
-    async fn end(mut self, clock: &SystemClock) {
-        drop(self.stop);
-        tokio::select! {
-            _ = self.tasks.join_next() => {}
-            () = clock.sleep(LAST_ANSWERS) => {}
-        }
-    }
-}
-
 async fn live(
     outside: Outside<SystemClock, Client<SystemClock>>,
     ledger: Ledger,
     loaded: Loaded,
-    door: Option<(Door, axum::Router)>,
+    door: Door,
     mut asked: Asked,
     systemd: &Systemd,
 ) -> anyhow::Result<Exit> {
     let clock = outside.clock;
-    let answering = Answering::start(door, clock);
+    let answering = door.open(clock);
     let (first, stop) = oneshot::channel::<()>();
     let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
     let daemon = daemon::run(outside, ledger, loaded, async {
@@ -207,7 +170,7 @@ async fn live(
             }
         }
     };
-    answering.end(&clock).await;
+    answering.close(&clock).await;
     drop(alarm.shutdown().await);
     match ended {
         Ok(()) => Ok(Exit::Ok),
