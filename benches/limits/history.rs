@@ -24,8 +24,8 @@ const BUILD: &str = "
     SELECT i + 1, 'digest-' || i, 'orders-' || i, '{\"env\":\"prod\"}', 'main', 'https://cdb.tencentcloudapi.com', 'env:TENCENTCLOUD',
       'ap-guangzhou', 'physical', 540000, 1, 2000, 600000, 15000, 300000, 'skip' FROM n;
   INSERT INTO policies (policy_id, hash, text, loaded_at_ms) VALUES (1, 'abcdef0123456789', '', 1700000000000);
-  INSERT INTO cursors (job, instance_id, schedule, time_zone, terms_id, priority, cursor_ms, next_slot_ms)
-    SELECT 'nightly-' || (terms_id % 10), 'cdb-' || printf('%08d', terms_id), '30 2 * * *', 'Asia/Shanghai', terms_id, 5, 1800000000000, 1800086400000
+  INSERT INTO cursors (job, instance_id, schedule, time_zone, terms_id, priority, cursor_ms, next_slot_ms, since_ms)
+    SELECT 'nightly-' || (terms_id % 10), 'cdb-' || printf('%08d', terms_id), '30 2 * * *', 'Asia/Shanghai', terms_id, 5, 1800000000000, 1800086400000, 1800000000000
     FROM terms;
   WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
     INSERT INTO runs (job, instance_id, slot_ms, trigger, slot_local, slot_last_ms, slots, terms_id, account, policy_id, priority, alias,

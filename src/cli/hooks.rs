@@ -76,3 +76,34 @@ mod stuck {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+
+    #[test]
+    fn a_night_makes_its_copy_aside_and_none_while_the_last_one_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = "2026-11-24T20:17:00Z".parse().unwrap();
+        let path = folder.path().join("ledger.db");
+        let _ledger = Ledger::open(&path, "hooked", now).unwrap();
+        let copies = LedgerCopies { folder: folder.path().join("copies"), keep: 2 };
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let mut hooks = of_run(&Systemd::default(), &path, runtime.handle());
+        assert!(hooks.passed.is_none(), "nobody listens");
+        let night = hooks.night.as_mut().unwrap();
+        let (let_go, waits) = std::sync::mpsc::channel::<()>();
+        // The pool's one thread is busy: a hook that waited for its copy would hang here.
+        drop(runtime.handle().spawn_blocking(move || waits.recv()));
+        night(&copies, now);
+        night(&copies, now + chrono::TimeDelta::days(1));
+        let_go.send(()).unwrap();
+        // All that was asked of the pool is done before this.
+        runtime.block_on(runtime.handle().spawn_blocking(|| ())).unwrap();
+        assert_eq!(std::fs::read_dir(&copies.folder).unwrap().count(), 1);
+        night(&copies, now + chrono::TimeDelta::days(2));
+        runtime.block_on(runtime.handle().spawn_blocking(|| ())).unwrap();
+        assert_eq!(std::fs::read_dir(&copies.folder).unwrap().count(), 2);
+    }
+}

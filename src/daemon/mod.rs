@@ -30,6 +30,7 @@ use crate::{
 };
 use accounts::Accounts;
 use act::Done;
+pub(crate) use act::pages;
 use chrono::{DateTime, TimeDelta, Utc};
 use paces::Paces;
 use std::{
@@ -249,10 +250,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let plan = plan::plan(&self.loaded.policy, view, &self.held, &keeps, &reading);
         let moved = self.record(&plan)?;
         let mut wake = Wake { utc: plan.wake_at, mono: None, exact: plan.wake_at.is_some() && plan.wake_at == plan.next_slot };
-        self.tell.next_slot = plan.next_slot;
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
+        self.tell.next_slot = plan.next_slot;
         self.told.clock(reading.proof.is_some() || self.loaded.policy.instances.is_empty(), now.mono);
         if moved {
             // What has just come due is begun in the next pass, and the pulse is not written in between.

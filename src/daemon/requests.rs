@@ -21,7 +21,7 @@ use crate::{
     },
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 impl<C: Clock, A: CdbApi> Daemon<C, A> {
     /// What pauses hold; read again when one was made or ended, and when the first of them ends by itself.
@@ -39,7 +39,9 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     /// Answers what people asked for since the last pass.
     pub(super) fn answer_requests(&mut self, reading: &Reading) -> Result<(), ledger::Error> {
         for open in self.ledger.open_requests()? {
-            if self.outside.only.is_some_and(|only| only != open.id) {
+            // In the daemon's place a command makes nobody else's backups; what costs no call is answered in its order.
+            let calls = matches!(open.request, Some(Request::Backup { .. } | Request::Backfill { .. }));
+            if calls && self.outside.only.is_some_and(|only| only != open.id) {
                 continue;
             }
             let answer = self.answer_request(&open, reading)?;
@@ -58,8 +60,11 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let refuse = |says: &str| Answer::refused(says);
         let refused = match &open.request {
             None => refuse("this daemon does not understand the request; is it of another version than the command?"),
+            // How old it is only a proved clock can tell.
+            Some(_) if reading.proof.is_none() && !is_of_now(open.at, now) => return Ok(None),
             Some(Request::Backup { .. } | Request::Backfill { .. }) if reading.proof.is_none() => return Ok(None),
-            Some(_) if later(open.at, TAKEN_WITHIN) < now && reading.proof.is_some() => refuse("nobody took the request for an hour; ask again"),
+            Some(_) if later(open.at, TAKEN_WITHIN) < now => refuse("nobody took the request for an hour; ask again"),
+            Some(_) if later(now, AHEAD) < open.at => refuse("the request was made by a clock that is ahead; set it right and ask again"),
             Some(Request::Backup { wanted, even_if_held }) => return self.back_up(open, wanted, *even_if_held, reading).map(Some),
             Some(Request::Backfill { job, scope, since, until }) => {
                 return self.backfill(open, job, scope, (*since, *until), reading).map(Some);
@@ -109,6 +114,14 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             self.ledger.answer(open.id, &refused, now)?;
             return Ok(refused);
         };
+        let paused = self.paused(reading.now)?;
+        let keeps = plan::keeps(&policy, paused, now);
+        let kept = job.instances.iter().filter(|it| scope.keeps_instance(it)).find_map(|it| Some((it, keeps.of_pair(&job.name, &it.id)?)));
+        if let Some((instance, kept)) = kept {
+            let refused = Answer::refused(format!("{} on {} is held ({}); backfill when that is over", job.name, instance.name, kept.word()));
+            self.ledger.answer(open.id, &refused, now)?;
+            return Ok(refused);
+        }
         let rows = self.ledger.missed_rows(&job.name, span.0, span.1, RUNS_MAX)?;
         let meant = |row: &&MissedRow| job.instances.iter().any(|it| it.id == row.instance && scope.keeps_instance(it));
         let mut room = RUNS_MAX;
@@ -129,7 +142,8 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     }
 
     fn pause(&mut self, open: &OpenRequest, scope: &Scope, until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Answer, ledger::Error> {
-        let pause = Pause { id: open.id, scope: scope.clone(), from: now, until, who: open.who.clone(), reason: open.reason.clone() };
+        let pause =
+            Pause { id: open.id, scope: scope.settled(&self.loaded.policy), from: now, until, who: open.who.clone(), reason: open.reason.clone() };
         let refused = match scope.stranger(&self.loaded.policy) {
             Some((what, name)) => Answer::refused(format!("the policy in force knows no {what} {name}")),
             None if !pause.holds(now) => Answer::refused("its end has passed already; write a time to come, or `never`"),
@@ -148,7 +162,8 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
 
     fn resume(&mut self, request: i64, numbers: &[i64], scope: &Scope, now: DateTime<Utc>) -> Result<Answer, ledger::Error> {
         let on = self.ledger.pauses(now)?;
-        let meant = |pause: &&Pause| if numbers.is_empty() { scope.is_everything() || pause.scope == *scope } else { numbers.contains(&pause.id) };
+        let scope = scope.settled(&self.loaded.policy);
+        let meant = |pause: &&Pause| if numbers.is_empty() { scope.is_everything() || pause.scope == scope } else { numbers.contains(&pause.id) };
         let ended: Vec<&Pause> = on.iter().filter(meant).collect();
         let left: Vec<i64> = on.iter().filter(|pause| !ended.iter().any(|it| it.id == pause.id)).map(|pause| pause.id).collect();
         let ids: Vec<i64> = ended.iter().map(|pause| pause.id).collect();
@@ -159,13 +174,20 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             (ids, _) => vec![format!("pause {} ended; what waited may start now", listed(ids))],
         };
         if !left.is_empty() {
-            says.push(format!("pause {} still holds", listed(&left)));
+            says.push(format!("pause {} still {}", listed(&left), if left.len() == 1 { "holds" } else { "hold" }));
         }
         let answer = Answer { done: !ids.is_empty() || on.is_empty(), says, ..Answer::default() };
         self.ledger.resume(request, &ids, &answer, now)?;
         self.paused = None;
         Ok(answer)
     }
+}
+
+/// A request may come from so far ahead: two readings of one clock.
+const AHEAD: Duration = Duration::from_secs(60);
+
+fn is_of_now(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now <= later(at, TAKEN_WITHIN) && at <= later(now, AHEAD)
 }
 
 /// How many calls a second the slowest of the accounts may make.
@@ -233,7 +255,12 @@ fn paused(pause: &Pause, met: &Met, now: DateTime<Utc>) -> Vec<String> {
         first.push_str(&format!("; {}", if met.waiting == 1 { "1 run waits".to_owned() } else { format!("{} runs wait", met.waiting) }));
     }
     if let Some(end) = met.first_end {
-        first.push_str(&format!(", {} of them only until {}, when a start window closes", met.closing, stamp(end)));
+        let some = if met.closing == met.waiting { String::new() } else { format!("{} of them ", met.closing) };
+        first.push_str(&format!(
+            ", {some}only until {}, when {} closes",
+            stamp(end),
+            if met.closing == 1 { "its start window" } else { "the first start window" }
+        ));
     }
     vec![first]
 }

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod policy;
 pub mod proof;
 pub mod prose;
+pub mod refound;
 pub mod reply;
 pub mod request;
 pub mod retry;

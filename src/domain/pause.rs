@@ -38,48 +38,56 @@ impl Pause {
     }
 }
 
-/// The pairs that pauses hold, and when the first of these pauses ends.
+/// What pauses hold, and when the first of these pauses ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paused {
-    everything: bool,
-    pairs: BTreeSet<(JobName, InstanceId)>,
+    held: Vec<HeldPairs>,
     /// When the first of them ends by itself.
     pub ends_at: Option<DateTime<Utc>>,
+}
+
+/// What one pause holds: these jobs on these instances; none: any. A run of a job that has left the policy is held with its instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct HeldPairs {
+    jobs: Option<BTreeSet<String>>,
+    instances: Option<BTreeSet<InstanceId>>,
 }
 
 impl Paused {
     /// What these pauses hold of a policy at `now`.
     pub fn of(pauses: &[Pause], policy: &Policy, now: DateTime<Utc>) -> Self {
-        let mut paused = Self::default();
-        for pause in pauses.iter().filter(|pause| pause.holds(now)) {
-            paused.ends_at = [paused.ends_at, pause.until].into_iter().flatten().min();
-            if pause.scope.is_everything() {
-                paused.everything = true;
-                continue;
-            }
-            for instance in policy.instances.iter().filter(|instance| pause.scope.keeps_instance(instance)) {
-                if pause.scope.keeps_job(JobName::BY_HAND) {
-                    paused.pairs.insert((JobName::by_hand(), instance.id.clone()));
-                }
-            }
-            for job in policy.jobs.iter().filter(|job| pause.scope.keeps_job(job.name.as_str())) {
-                let meant = job.instances.iter().filter(|instance| pause.scope.keeps_instance(instance));
-                paused.pairs.extend(meant.map(|instance| (job.name.clone(), instance.id.clone())));
-            }
-        }
-        paused
+        let on = || pauses.iter().filter(|pause| pause.holds(now));
+        Self { held: on().map(|pause| HeldPairs::of(&pause.scope, policy)).collect(), ends_at: on().filter_map(|pause| pause.until).min() }
     }
 
     /// Whether a job is held on an instance.
     pub fn covers(&self, job: &JobName, instance: &InstanceId) -> bool {
-        self.everything || (!self.pairs.is_empty() && self.pairs.contains(&(job.clone(), instance.clone())))
+        self.held.iter().any(|held| {
+            held.jobs.as_ref().is_none_or(|jobs| jobs.contains(job.as_str()))
+                && held.instances.as_ref().is_none_or(|instances| instances.contains(instance))
+        })
+    }
+}
+
+impl HeldPairs {
+    fn of(scope: &Scope, policy: &Policy) -> Self {
+        let Scope { jobs, instances, accounts, regions, tags } = scope;
+        let jobs = (!jobs.is_empty()).then(|| jobs.iter().cloned().collect());
+        let is_narrow = !(instances.is_empty() && accounts.is_empty() && regions.is_empty() && tags.is_empty());
+        let known = policy.instances.iter().filter(|instance| scope.keeps_instance(instance)).map(|instance| instance.id.clone());
+        // An id stays what it is, though the policy knows it no more.
+        let named =
+            instances.iter().filter_map(|id| InstanceId::parse(id).ok()).filter(|_| accounts.is_empty() && regions.is_empty() && tags.is_empty());
+        Self { jobs, instances: is_narrow.then(|| known.chain(named).collect()) }
     }
 }
 
 /// What keeps runs from starting because somebody chose so: jobs, by the policy; pairs, by pauses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keeps {
-    /// Held by the policy.
+    /// What the policy holds of every job, and of runs that no job of it made.
+    pub everywhere: Option<Kept>,
+    /// Jobs that the policy holds.
     pub jobs: BTreeMap<JobName, Kept>,
     /// Held by people.
     pub paused: Arc<Paused>,
@@ -93,12 +101,12 @@ impl Keeps {
 
     /// What keeps a job on an instance.
     pub fn of_pair(&self, job: &JobName, instance: &InstanceId) -> Option<Kept> {
-        if self.paused.covers(job, instance) { Some(Kept::Paused) } else { self.jobs.get(job).copied() }
+        if self.paused.covers(job, instance) { Some(Kept::Paused) } else { self.jobs.get(job).copied().or(self.everywhere) }
     }
 
     /// Whether nothing is kept.
     pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && *self.paused == Paused::default()
+        self.everywhere.is_none() && self.jobs.is_empty() && *self.paused == Paused::default()
     }
 }
 

@@ -155,7 +155,8 @@ pub fn keeps(policy: &Policy, paused: Arc<Paused>, now: DateTime<Utc>) -> Keeps 
         () if all || job.blackouts.iter().any(|blackout| blackout.covers(now).is_some()) => Some(Kept::Blackout),
         () => None,
     };
-    Keeps { jobs: policy.jobs.iter().filter_map(|job| Some((job.name.clone(), hold(job)?))).collect(), paused }
+    let everywhere = all.then_some(Kept::Blackout);
+    Keeps { everywhere, jobs: policy.jobs.iter().filter_map(|job| Some((job.name.clone(), hold(job)?))).collect(), paused }
 }
 
 /// When the first of what keeps anything at `now` ends: a pause, or a blackout.

@@ -281,11 +281,11 @@ pub fn cut(job: &Job, row: &MissedRow, (since, until): (DateTime<Utc>, DateTime<
         asked,
         admitted,
     };
-    let start_by = later(now, job.start_within);
-    let complete_by = later(start_by, job.complete_within);
     let mut rows: Vec<_> = due
         .iter()
-        .map(|slot| {
+        .enumerate()
+        .map(|(place, slot)| {
+            let (start_by, complete_by) = in_line(job, place, now);
             let windows = Windows { not_before: *slot, start_by, complete_by, restart_by: complete_by };
             let asked = Asked { request, even_if_held: false, behind_ms: (now - *slot).num_milliseconds().max(0) };
             new(*slot, *slot, 1, windows, asked, Admitted::Due)
@@ -300,6 +300,16 @@ pub fn cut(job: &Job, row: &MissedRow, (since, until): (DateTime<Utc>, DateTime<
     }));
     rows
 }
+
+/// The windows of a backfilled slot that so many of its instance stand before: one at a time is made, and none may lose its window to the others.
+fn in_line(job: &Job, place: usize, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let each = (job.start_within + job.complete_within).saturating_mul(u32::try_from(place).unwrap_or(u32::MAX));
+    let start_by = later(now, (each + job.start_within).min(BACKFILLED_WITHIN));
+    (start_by, later(start_by, job.complete_within))
+}
+
+/// The longest start window of a backfilled slot.
+const BACKFILLED_WITHIN: Duration = Duration::from_secs(31 * 86_400);
 
 /// So many slots of one missed row are looked at: a year of every minute has more.
 const SLOTS_MAX: usize = 1_000_000;

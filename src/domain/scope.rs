@@ -47,6 +47,22 @@ impl Scope {
             && self.tags.iter().all(tagged)
     }
 
+    /// The same with instances by id, and each list in order: what two people mean alike is alike, and stays so when an instance is renamed.
+    pub fn settled(&self, policy: &Policy) -> Self {
+        let id = |name: &String| {
+            let named = policy.instances.iter().find(|instance| instance.id.as_str() == name || instance.name.as_str() == name);
+            named.map_or_else(|| name.clone(), |instance| instance.id.to_string())
+        };
+        let mut settled = Self { instances: self.instances.iter().map(id).collect(), ..self.clone() };
+        for list in [&mut settled.jobs, &mut settled.instances, &mut settled.accounts, &mut settled.regions] {
+            list.sort();
+            list.dedup();
+        }
+        settled.tags.sort();
+        settled.tags.dedup();
+        settled
+    }
+
     /// The first name in it that the policy does not know, and what kind of name it is.
     pub fn stranger<'a>(&'a self, policy: &Policy) -> Option<(&'static str, &'a str)> {
         let first = |given: &'a [String], known: &dyn Fn(&str) -> bool| given.iter().map(String::as_str).find(|name| !known(name));

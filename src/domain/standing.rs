@@ -53,6 +53,8 @@ impl fmt::Display for Standing {
         write!(f, "{} {}, {} running", self.jobs, if self.jobs == 1 { "job" } else { "jobs" }, self.running)?;
         match self.next_slot {
             Some(slot) => write!(f, ", next slot {}", slot.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            // Before the first proof nobody has looked for one.
+            None if !self.clock_proved => Ok(()),
             None => f.write_str(", no slot is coming"),
         }
     }
@@ -71,6 +73,7 @@ mod tests {
         assert_eq!((quiet().word(), quiet().to_string().as_str()), ("ok", "3 jobs, 2 running, next slot 2026-11-24T18:30:00Z"));
         let idle = Standing { jobs: 1, running: 0, next_slot: None, ..quiet() };
         assert_eq!(idle.to_string(), "1 job, 0 running, no slot is coming");
+        assert!(Standing { clock_proved: false, ..idle }.to_string().ends_with("; 1 job, 0 running"));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! Decided here: how the file is opened, locked and recognised ([`open`]), how the phases of a pass read and write it ([`view`], [`write`]), how
 //! rows are spelled ([`row`]), what is dropped ([`prune`]), what people read ([`report`]), and what is done for its
-//! health ([`copy`]). Not decided here: what becomes of a run (`domain::run`).
+//! health ([`check`], [`copy`], [`rebuild`]). Not decided here: what becomes of a run (`domain::run`).
 //!
 //! One transaction per phase, `synchronous=FULL`: what a phase reports as written is on the disk before the next begins.
 
 mod ask;
+pub mod check;
 pub mod copy;
 mod install;
 mod lock;
@@ -14,6 +15,7 @@ mod open;
 mod pauses;
 mod prune;
 mod queue;
+mod rebuild;
 pub mod report;
 pub mod requests;
 mod row;
@@ -25,6 +27,7 @@ pub use install::Install;
 pub use open::Opened;
 pub use pauses::Met;
 pub use prune::Sweep;
+pub use rebuild::{Fate, Finds};
 pub use write::{Answered, Attempt, Begun};
 
 use crate::domain::{

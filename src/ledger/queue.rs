@@ -19,8 +19,8 @@ pub(super) struct Queue {
     order: BTreeSet<Place>,
     keeps: Keeps,
     held_instances: BTreeSet<InstanceId>,
-    /// The request whose runs alone may start; none: all may.
-    only: Option<i64>,
+    /// The requests whose runs alone may start; none: all may.
+    pub(super) only: Option<BTreeSet<i64>>,
     /// Rows whose time came up to here have been considered; none while any head may be wrong.
     ripe_until: Option<i64>,
 }
@@ -108,7 +108,7 @@ impl Queue {
                 start_by: row.get(7)?,
                 run: row.get(8)?,
             };
-            if self.only.is_none_or(|only| row.get(2).is_ok_and(|asked: i64| asked == only)) {
+            if self.only.as_ref().is_none_or(|only| row.get(2).is_ok_and(|asked: i64| only.contains(&asked))) {
                 return Ok(Some(place));
             }
         }
@@ -132,7 +132,7 @@ impl Ledger {
 
     /// From now on only the runs of this request start.
     pub fn only(&mut self, request: i64) {
-        self.queue.only = Some(request);
+        self.queue.only = Some(BTreeSet::from([request]));
         self.queue.doubt();
     }
 }

@@ -11,15 +11,16 @@ use super::{
 use crate::domain::{
     catch_up::NewRun,
     names::{InstanceId, JobName, RunId},
-    request::{Answer, MissedRow, Request, RunAnswer, Taken},
+    request::{Answer, MissedRow, RUNS_MAX, Request, RunAnswer, Taken},
 };
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::BTreeSet;
 
 /// So many are answered in one pass.
 const AT_ONCE: i64 = 16;
 /// So many runs are named in an answer.
-const NAMED: usize = 1_000;
+const NAMED: usize = RUNS_MAX;
 
 /// A request that nobody has answered yet.
 #[derive(Clone, Debug)]
@@ -87,6 +88,8 @@ impl Ledger {
         answer: impl FnOnce(Vec<RunAnswer>, u64) -> Answer,
     ) -> Result<Answer, Error> {
         let ledger_id = self.id.clone();
+        let alone = self.queue.only.is_some();
+        let mut claimed = BTreeSet::new();
         let answer = self.in_one(|tx| {
             let policy_id: Option<i64> = tx.prepare_cached("SELECT max(policy_id) FROM policies")?.query_row([], |row| row.get(0))?;
             let mut runs = Vec::with_capacity(taken.len());
@@ -94,7 +97,12 @@ impl Ledger {
                 let terms_id = terms_row(tx, terms)?;
                 let found = open_run(tx, &row.key.job, &row.key.instance, terms_id)?;
                 let (run_id, says) = match found {
-                    Some((run_id, state)) => (Some(run_id), format!("it is {state} already")),
+                    Some(open) => {
+                        if open.is_due && (row.asked.even_if_held || alone) {
+                            claimed.insert(claim(tx, open.run_id, request, row.asked.even_if_held)?);
+                        }
+                        (Some(open.run_id), format!("it is {} already", open.state))
+                    }
                     None => (insert(tx, &ledger_id, row, terms_id, policy_id, now)?.map(|run| run.0), String::new()),
                 };
                 let (job, instance_id) = (row.key.job.to_string(), row.key.instance.to_string());
@@ -106,6 +114,9 @@ impl Ledger {
             answered(tx, request, &answer, now)?;
             Ok(answer)
         })?;
+        if let Some(only) = &mut self.queue.only {
+            only.extend(claimed);
+        }
         self.touched.extend(taken.iter().map(|taken| taken.row.key.instance.clone()));
         self.accounts.extend(taken.iter().map(|taken| taken.terms.account.to_string()));
         Ok(answer)
@@ -236,19 +247,33 @@ pub(super) fn answered(tx: &Transaction<'_>, request: i64, answer: &Answer, now:
     Ok(())
 }
 
-/// The run of this job and instance that is open; without a job, only one with the same terms stands for another.
-fn open_run(tx: &Transaction<'_>, job: &JobName, instance: &InstanceId, terms_id: i64) -> Result<Option<(i64, String)>, Error> {
+/// A run that stands for one that is asked for.
+struct OpenRun {
+    run_id: i64,
+    state: String,
+    is_due: bool,
+}
+
+/// The run of this job and instance that is open and that nobody ends; without a job, only one with the same terms stands for another.
+fn open_run(tx: &Transaction<'_>, job: &JobName, instance: &InstanceId, terms_id: i64) -> Result<Option<OpenRun>, Error> {
     let mut open = tx.prepare_cached(
-        "SELECT run_id, state, terms_id FROM runs WHERE instance_id = ?2 AND job = ?1 AND finished_at_ms IS NULL AND state <> 'due'
-         UNION ALL SELECT run_id, state, terms_id FROM runs WHERE instance_id = ?2 AND job = ?1 AND state = 'due'",
+        "SELECT run_id, state, terms_id, 0 FROM runs WHERE instance_id = ?2 AND job = ?1 AND finished_at_ms IS NULL AND state <> 'due' AND wish IS NULL
+         UNION ALL SELECT run_id, state, terms_id, 1 FROM runs WHERE instance_id = ?2 AND job = ?1 AND state = 'due' AND wish IS NULL",
     )?;
     let mut rows = open.query(params![job.as_str(), instance.as_str()])?;
     while let Some(row) = rows.next()? {
         if job.as_str() != JobName::BY_HAND || row.get::<_, i64>(2)? == terms_id {
-            return Ok(Some((row.get(0)?, row.get(1)?)));
+            return Ok(Some(OpenRun { run_id: row.get(0)?, state: row.get(1)?, is_due: row.get(3)? }));
         }
     }
     Ok(None)
+}
+
+/// A run that waits is asked for once more: it starts though it is held, if that is wanted. Returns the request that it is of.
+fn claim(tx: &Transaction<'_>, run: i64, request: i64, even_if_held: bool) -> Result<i64, Error> {
+    tx.prepare_cached("UPDATE runs SET asked = CASE asked WHEN 0 THEN ?2 ELSE asked END, even_if_held = max(even_if_held, ?3) WHERE run_id = ?1")?
+        .execute(params![run, request, even_if_held])?;
+    Ok(tx.prepare_cached("SELECT asked FROM runs WHERE run_id = ?1")?.query_row([run], |row| row.get(0))?)
 }
 
 /// How many due runs of its account stand before a run.

@@ -125,7 +125,7 @@ impl Ledger {
         for instance in std::mem::take(&mut self.touched) {
             let runs = self.select(
                 "AS r WHERE r.instance_id = ?1 AND r.state = 'due' AND r.generation = 1 AND r.attempts = 0 AND r.asked = 0
-                   AND r.due_at_ms <= ?2 AND EXISTS (SELECT 1 FROM runs p WHERE p.instance_id = r.instance_id AND p.job = r.job
+                   AND r.due_at_ms <= ?2 AND EXISTS (SELECT 1 FROM runs p WHERE p.instance_id = r.instance_id AND p.job = r.job AND p.asked = 0
                      AND p.finished_at_ms IS NULL AND p.state <> 'due' AND p.slot_ms < r.slot_ms AND p.read_at_ms > r.not_before_ms) LIMIT 64",
                 &[&instance.as_str(), &ms(now)],
             )?;

@@ -9,11 +9,10 @@ use crate::{
     domain::{
         freshness::{Freshness, max_age},
         hold::{Seen, Waits},
-        names::{AccountName, InstanceId},
-        pause::{Keeps, Pause, Paused},
+        names::AccountName,
+        pause::{Pause, Paused},
         plan,
-        policy::{Job, Policy},
-        run::due::Kept,
+        policy::{Instance, Job, Policy},
     },
     ledger::report::Pair,
     metrics::PREFIX,
@@ -23,6 +22,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, text},
@@ -85,7 +85,12 @@ impl Collector for Lines {
 /// Answers with all of it.
 pub(super) async fn metrics(extract::State(state): extract::State<State>, headers: HeaderMap) -> Result<Response, Failure> {
     let of = state.clone();
-    let read = state.read(move |reader| Ok(book(&of, &reader.pairs()?, &reader.pauses(of.now().utc)?))).await;
+    let read = state
+        .read(move |reader| {
+            let now = of.now().utc;
+            Ok(Book { pairs: reader.pairs()?, pauses: reader.pauses(now)?, policy: of.policy(), now }.lines(&of))
+        })
+        .await;
     let mut metrics = memory(&state);
     metrics.push(Lines::new("ledger_readable", "Whether the ledger could be read for this answer").flag(read.is_ok()));
     match read {
@@ -131,80 +136,86 @@ fn memory(state: &State) -> Vec<Lines> {
 }
 
 /// What the ledger says of each job of the policy in force.
-fn book(state: &State, pairs: &[Pair], pauses: &[Pause]) -> Vec<Lines> {
-    let (policy, now) = (state.policy(), state.now().utc);
-    let keeps = plan::keeps(&policy, Arc::new(Paused::of(pauses, &policy, now)), now);
-    let mut of_job: BTreeMap<&str, Vec<&Pair>> = BTreeMap::new();
-    for pair in pairs {
-        of_job.entry(&pair.job).or_default().push(pair);
-    }
-    let mut stands = Lines::new("pairs", "Instances of a job, by the freshness of their newest good backup");
-    let mut wrong = Lines::new("pairs_wrong", "Instances of a job that somebody has to look after");
-    let mut running = Lines::new("pairs_in_flight", "Instances of a job whose run has been sent and has not ended");
-    let mut oldest = Lines::seconds("oldest_backup_age", "Age of the slot of the newest good backup, of the instance of a job where it is oldest");
-    let mut most = Lines::seconds("backup_max_age", "How old that may become before it is stale");
-    for job in &policy.jobs {
-        let name = || vec![("job", job.name.to_string())];
-        let pairs = of_job.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
-        let max_age = max_age(job, now);
-        let freshness: Vec<Freshness> =
-            pairs.iter().map(|pair| Freshness::within(max_age, is_paused(&keeps, job, pair), pair.evidence(), now)).collect();
-        for word in Freshness::WORDS {
-            let labels = vec![("job", job.name.to_string()), ("freshness", word.to_owned())];
-            stands.line(labels, count(freshness.iter().filter(|it| it.word() == word)));
-        }
-        wrong.line(name(), count(freshness.iter().filter(|it| it.is_wrong())));
-        running.line(name(), count(pairs.iter().filter(|pair| pair.open.as_ref().is_some_and(|open| !open.waits))));
-        if let Some(good) = pairs.iter().filter_map(|pair| pair.good.as_ref()).map(|good| good.slot).min() {
-            oldest.line(name(), (now - good).as_seconds_f64());
-        }
-        most.line(name(), max_age.as_secs_f64());
-    }
-    vec![stands, wrong, running, oldest, most, held(state, &policy, &of_job, &keeps)]
+struct Book {
+    pairs: Vec<Pair>,
+    pauses: Vec<Pause>,
+    policy: Arc<Policy>,
+    now: DateTime<Utc>,
 }
 
-fn is_paused(keeps: &Keeps, job: &Job, pair: &Pair) -> bool {
-    matches!(kept(keeps, job, pair), Some(Kept::Paused | Kept::Suspended))
-}
-
-fn kept(keeps: &Keeps, job: &Job, pair: &Pair) -> Option<Kept> {
-    InstanceId::parse(&pair.instance_id).ok().and_then(|instance| keeps.of_pair(&job.name, &instance))
-}
-
-/// How many pairs have a run that waits, by why.
-fn held(state: &State, policy: &Policy, of_job: &BTreeMap<&str, Vec<&Pair>>, keeps: &Keeps) -> Lines {
-    let (standing, accounts) = (state.gauges().standing(), state.gauges().held_accounts());
-    let reached: BTreeMap<&str, &AccountName> = policy.instances.iter().map(|instance| (instance.id.as_str(), &instance.account)).collect();
-    let in_flight = of_job.values().flatten().filter(|pair| pair.open.as_ref().is_some_and(|open| !open.waits));
-    let (mut in_use, mut running) = (BTreeSet::new(), BTreeMap::<&AccountName, u32>::new());
-    for pair in in_flight {
-        in_use.insert(pair.instance_id.as_str());
-        if let Some(account) = reached.get(pair.instance_id.as_str()) {
-            *running.entry(account).or_default() += 1;
+impl Book {
+    fn lines(&self, state: &State) -> Vec<Lines> {
+        let of_job = self.by_job();
+        let mut stands = Lines::new("pairs", "Instances of a job, by the freshness of their newest good backup");
+        let mut wrong = Lines::new("pairs_wrong", "Instances of a job that somebody has to look after");
+        let mut running = Lines::new("pairs_in_flight", "Instances of a job whose run has been sent and has not ended");
+        let mut oldest = Lines::seconds("oldest_backup_age", "Age of the slot of the newest good backup, on the instance where it is oldest");
+        let mut most = Lines::seconds("backup_max_age", "How old that may become before it is stale");
+        for job in &self.policy.jobs {
+            let name = || vec![("job", job.name.to_string())];
+            let pairs = of_job.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
+            let max_age = max_age(job, self.now);
+            let freshness: Vec<Freshness> = pairs.iter().map(|pair| Freshness::within(max_age, job.suspend, pair.evidence(), self.now)).collect();
+            for word in Freshness::WORDS {
+                let labels = vec![("job", job.name.to_string()), ("freshness", word.to_owned())];
+                stands.line(labels, count(freshness.iter().filter(|it| it.word() == word)));
+            }
+            wrong.line(name(), count(freshness.iter().filter(|it| it.is_wrong())));
+            running.line(name(), count(pairs.iter().filter(|pair| is_in_flight(pair))));
+            if let Some(good) = pairs.iter().filter_map(|pair| pair.good.as_ref()).map(|good| good.slot).min() {
+                oldest.line(name(), (self.now - good).as_seconds_f64());
+            }
+            most.line(name(), max_age.as_secs_f64());
         }
+        vec![stands, wrong, running, oldest, most, self.held(state, &of_job)]
     }
-    let room: BTreeMap<&AccountName, u32> = policy.accounts.iter().filter_map(|account| Some((&account.name, account.max_running?))).collect();
-    let is_full = |account: &AccountName| room.get(account).is_some_and(|room| running.get(account).unwrap_or(&0) >= room);
-    let why = |job: &Job, pair: &Pair| {
-        let open = pair.open.as_ref().filter(|open| open.waits)?;
-        let account = reached.get(pair.instance_id.as_str());
-        Some(Waits::of(&Seen {
-            clock_proved: standing.clock_proved,
-            ledger_writable: standing.ledger_writable,
-            kept: kept(keeps, job, pair),
-            account_held: account.is_some_and(|account| accounts.contains(*account)),
-            in_use: in_use.contains(pair.instance_id.as_str()),
-            is_full: account.is_some_and(|account| is_full(account)),
-            refused: open.last_code.is_some(),
-        }))
-    };
-    let pairs_of = |job: &Job| of_job.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
-    let waits: Vec<Waits> = policy.jobs.iter().flat_map(|job| pairs_of(job).iter().filter_map(|pair| why(job, pair))).collect();
-    let mut lines = Lines::new("pairs_held", "Instances of a job whose run waits, by what it waits for");
-    for reason in Waits::ALL {
-        lines.line(vec![("reason", reason.word().to_owned())], count(waits.iter().filter(|it| **it == reason)));
+
+    fn by_job(&self) -> BTreeMap<&str, Vec<&Pair>> {
+        let mut of_job: BTreeMap<&str, Vec<&Pair>> = BTreeMap::new();
+        for pair in &self.pairs {
+            of_job.entry(&pair.job).or_default().push(pair);
+        }
+        of_job
     }
-    lines
+
+    /// How many pairs have a run that waits, by why.
+    fn held(&self, state: &State, of_job: &BTreeMap<&str, Vec<&Pair>>) -> Lines {
+        let (standing, accounts, policy) = (state.gauges().standing(), state.gauges().held_accounts(), &self.policy);
+        let keeps = plan::keeps(policy, Arc::new(Paused::of(&self.pauses, policy, self.now)), self.now);
+        let known: BTreeMap<&str, &Arc<Instance>> = policy.instances.iter().map(|instance| (instance.id.as_str(), instance)).collect();
+        let (mut in_use, mut running) = (BTreeSet::new(), BTreeMap::<&AccountName, u32>::new());
+        for pair in self.pairs.iter().filter(|pair| is_in_flight(pair)) {
+            in_use.insert(pair.instance_id.as_str());
+            if let Some(instance) = known.get(pair.instance_id.as_str()) {
+                *running.entry(&instance.account).or_default() += 1;
+            }
+        }
+        let room: BTreeMap<&AccountName, u32> = policy.accounts.iter().filter_map(|account| Some((&account.name, account.max_running?))).collect();
+        let why = |job: &Job, pair: &Pair| {
+            let open = pair.open.as_ref().filter(|open| open.waits)?;
+            let instance = known.get(pair.instance_id.as_str())?;
+            Some(Waits::of(&Seen {
+                clock_proved: standing.clock_proved,
+                ledger_writable: standing.ledger_writable,
+                kept: keeps.of_pair(&job.name, &instance.id),
+                account_held: accounts.contains(&instance.account),
+                in_use: in_use.contains(pair.instance_id.as_str()),
+                is_full: room.get(&instance.account).is_some_and(|room| running.get(&instance.account).unwrap_or(&0) >= room),
+                refused: open.last_code.is_some(),
+            }))
+        };
+        let pairs_of = |job: &Job| of_job.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
+        let waits: Vec<Waits> = policy.jobs.iter().flat_map(|job| pairs_of(job).iter().filter_map(|pair| why(job, pair))).collect();
+        let mut lines = Lines::new("pairs_held", "Instances of a job whose run waits, by what it waits for");
+        for reason in Waits::ALL {
+            lines.line(vec![("reason", reason.word().to_owned())], count(waits.iter().filter(|it| **it == reason)));
+        }
+        lines
+    }
+}
+
+fn is_in_flight(pair: &Pair) -> bool {
+    pair.open.as_ref().is_some_and(|open| !open.waits)
 }
 
 fn count(items: impl Iterator) -> f64 {

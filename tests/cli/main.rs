@@ -4,6 +4,7 @@
 
 mod bad_policies;
 mod binary;
+mod care;
 mod demo;
 mod good_policies;
 mod health;

@@ -2,12 +2,15 @@
 
 use crate::world::{End, World, job, policy, sim_instances, simulated};
 use cdb_backupd::{
-    domain::policy::HistoryBounds,
+    domain::policy::{HistoryBounds, LedgerCopies},
     ledger::{Ledger, Sweep},
     sim::settings::Settings,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -77,6 +80,29 @@ fn a_dropped_past_comes_back_as_nothing() {
     });
 }
 
+#[test]
+fn copies_are_asked_for_once_a_night_after_the_pruning_and_only_where_the_policy_wants_them() {
+    for wanted in [true, false] {
+        simulated(async {
+            let mut world = world(DAY * 2);
+            world.policy.ledger_copies = wanted.then(|| LedgerCopies { folder: "copies".into(), keep: 3 });
+            world.live_for(DAY * 5, End::Stop).await;
+            let path = world.ledger_path();
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            let hears = heard.clone();
+            world.hooks.borrow_mut().night = Some(Box::new(move |copies, now| {
+                let rows: i64 = rusqlite::Connection::open(&path).unwrap().query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
+                hears.lock().unwrap().push((copies.clone(), now, rows));
+            }));
+            world.chores.store(true, Ordering::Relaxed);
+            world.live_for(HOUR * 3, End::Stop).await;
+            let heard = heard.lock().unwrap().clone();
+            assert_eq!(heard.len(), usize::from(wanted), "{heard:?}");
+            assert!(heard.iter().all(|(copies, now, rows)| copies.keep == 3 && *rows == 4 && *now <= world.truth.utc()), "{heard:?}");
+        });
+    }
+}
+
 // From here on: a ledger whose rows are written by hand, so that each stands for one rule.
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -92,7 +118,7 @@ fn ledger() -> Ledger {
         )
         .unwrap();
     for instance in ["cdb-aaaa0001", "cdb-aaaa0002"] {
-        let insert = "INSERT INTO cursors VALUES ('nightly', ?1, '0 0 * * *', 'Etc/UTC', 1, 5, ?2, NULL)";
+        let insert = "INSERT INTO cursors VALUES ('nightly', ?1, '0 0 * * *', 'Etc/UTC', 1, 5, ?2, NULL, ?2)";
         ledger.connection().execute(insert, rusqlite::params![instance, now().timestamp_millis()]).unwrap();
     }
     ledger

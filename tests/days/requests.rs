@@ -3,7 +3,8 @@
 use crate::world::{End, Row, World, job, policy, sim_instances, simulated};
 use cdb_backupd::{
     domain::{
-        policy::Job,
+        names::InstanceName,
+        policy::{Account, Blackout, BlackoutSpan, Instance, Job},
         request::{Answer, Request, Wanted},
         scope::Scope,
     },
@@ -285,5 +286,137 @@ fn a_backup_waits_for_the_clocks_proof_and_a_pause_does_not() {
         };
         world.live(life, End::Stop).await;
         assert_eq!(world.of_instance(0)[0].trigger, "manual", "{}", world.story());
+    });
+}
+
+#[test]
+fn a_blackout_of_the_policy_holds_what_waits_by_hand_and_refuses_what_comes() {
+    simulated(async {
+        let mut world = world(2, "", |_| {});
+        world.policy.blackouts = vec![Blackout { span: BlackoutSpan::Once { from: at("18:10:00"), to: at("18:40:00") }, reason: "sale".into() }];
+        let account = Account { max_running: Some(1), ..(*world.policy.accounts[0]).clone() };
+        world.policy.accounts = vec![Arc::new(account)];
+        let by_hand = |n: usize| {
+            let instance = crate::world::ids(n + 1).remove(n);
+            Request::Backup { wanted: vec![Wanted { job: None, instance, method: Some("physical".into()), tables: Vec::new() }], even_if_held: false }
+        };
+        let life = async {
+            world.pass(MINUTE * 5).await;
+            assert!(world.asked(&by_hand(0)).await.done && world.asked(&by_hand(1)).await.done);
+            // The first ends in the blackout; the account would have room for the second.
+            world.pass(MINUTE * 20).await;
+            assert_eq!(states(&world.of_instance(0)[..1]), [("succeeded", "")], "{}", world.story());
+            assert_eq!(states(&world.of_instance(1)[..1]), [("due", "")], "{}", world.story());
+            assert!(world.asked(&by_hand(0)).await.says[0].contains("is held (blackout)"));
+            world.pass(HOUR).await;
+        };
+        world.live(life, End::Stop).await;
+        assert_eq!(states(&world.of_instance(1)[..1]), [("succeeded", "")], "{}", world.story());
+    });
+}
+
+#[test]
+fn a_pause_of_an_instance_holds_runs_of_a_job_that_has_left_the_policy_and_outlives_a_new_name() {
+    simulated(async {
+        let mut world = world(1, "", |_| {});
+        let named = |world: &mut World, name: &str| {
+            let instance = Arc::new(Instance { name: InstanceName::parse(name).unwrap(), ..(*world.policy.instances[0]).clone() });
+            let job = Job { instances: vec![instance.clone()], ..(*world.policy.jobs[0]).clone() };
+            world.policy.instances = vec![instance];
+            world.policy.jobs = vec![Arc::new(job)];
+        };
+        named(&mut world, "orders");
+        let life = async {
+            world.pass(MINUTE).await;
+            let scope = Scope { instances: vec!["orders".into()], ..Scope::default() };
+            assert!(world.asked(&Request::Pause { scope, until: None }).await.done);
+        };
+        world.live(life, End::Stop).await;
+        named(&mut world, "uno");
+        let life = async {
+            world.pass(MINUTE).await;
+            assert!(!world.asked(&now_please(0, false)).await.done, "it holds the instance, however it is called");
+            world.pass(MINUTE * 40).await;
+        };
+        world.live(life, End::Stop).await;
+        assert_eq!(states(&world.rows()), [("due", "")], "{}", world.story());
+    });
+}
+
+#[test]
+fn even_if_held_starts_a_run_that_waits_already() {
+    simulated(async {
+        let world = world(1, "", |_| {});
+        let life = async {
+            world.asked_when_proved(&Request::Pause { scope: Scope::default(), until: None }).await;
+            world.pass(MINUTE * 31).await;
+            assert_eq!(states(&world.rows()), [("due", "")]);
+            let answer = world.asked(&now_please(0, true)).await;
+            assert!(answer.done && answer.runs[0].run_id == world.rows()[0].run, "{answer:?}");
+            world.pass(HOUR).await;
+        };
+        world.live(life, End::Stop).await;
+        assert_eq!(states(&world.rows()), [("succeeded", "")], "{}", world.story());
+    });
+}
+
+#[test]
+fn a_run_that_is_being_cancelled_stands_for_nothing() {
+    simulated(async {
+        let world = world(1, "create#1:lost_before_act", |_| {});
+        let life = async {
+            world.pass(MINUTE).await;
+            let first = world.asked(&now_please(0, false)).await.runs[0].run_id;
+            world.pass(MINUTE).await;
+            assert_eq!(states(&world.rows()), [("uncertain", "")]);
+            world.asked(&Request::Cancel { runs: vec![first] }).await;
+            let second = world.asked(&now_please(0, false)).await;
+            assert_ne!(second.runs[0].run_id, first, "{second:?}");
+            world.pass(MINUTE * 25).await;
+        };
+        world.live(life, End::Stop).await;
+        let rows = world.rows();
+        assert_eq!(states(&rows), [("cancelled", "cancelled"), ("succeeded", "")], "{}", world.story());
+        assert!(rows[0].why.contains("proved first"), "{}", rows[0].why);
+    });
+}
+
+#[test]
+fn many_backfilled_slots_of_one_instance_lose_no_window_to_each_other_and_cost_the_schedule_nothing() {
+    simulated(async {
+        let world = world(1, "", |job| {
+            job.start_within = MINUTE * 20;
+            job.complete_within = MINUTE * 20;
+        });
+        world.live_for(MINUTE, End::Stop).await;
+        world.pass(HOUR * (24 * 9 + 6)).await;
+        let life = async {
+            world.pass(MINUTE).await;
+            let (since, until) = ("2026-11-24T00:00:00Z".parse().unwrap(), "2026-12-04T00:00:00Z".parse().unwrap());
+            let answer = world.asked(&Request::Backfill { job: "nightly".into(), scope: Scope::default(), since, until }).await;
+            assert!(answer.done && answer.runs.len() == 10, "{answer:?}");
+            world.pass(HOUR * 20).await;
+        };
+        world.live(life, End::Stop).await;
+        let rows = world.rows();
+        assert!(rows.len() == 11 && rows.iter().all(|row| row.state == "succeeded"), "{}", world.story());
+    });
+}
+
+#[test]
+fn what_nobody_took_for_an_hour_and_what_a_clock_ahead_asked_for_is_refused() {
+    simulated(async {
+        let world = world(1, "", |_| {});
+        drop(world.open());
+        let from = Asker { who: "alice".into(), uid: 1_000, reason: Some("a test".into()) };
+        let pause = |at| ask(&world.ledger_path(), &Request::Pause { scope: Scope::default(), until: None }, &from, at).unwrap();
+        let old = pause(at("16:59:00"));
+        let ahead = pause(at("18:30:00"));
+        world.live_for(HOUR * 2, End::Stop).await;
+        for (request, says) in [(old, "for an hour"), (ahead, "clock that is ahead")] {
+            let answer = world.answer(request).unwrap();
+            assert!(!answer.done && answer.says[0].contains(says), "{answer:?}");
+        }
+        assert_eq!(states(&world.rows()), [("succeeded", "")], "nothing was paused: {}", world.story());
     });
 }

@@ -113,6 +113,8 @@ pub(crate) struct World {
     pub(crate) chores: Arc<AtomicBool>,
     /// Rung as the alarm rings each second.
     pub(crate) ring: Arc<Notify>,
+    /// What the next daemon tells.
+    pub(crate) hooks: RefCell<Hooks>,
     offset: Arc<Mutex<TimeDelta>>,
     stepped: Arc<Notify>,
     processes: RefCell<i64>,
@@ -132,6 +134,7 @@ impl World {
             folder,
             chores: Arc::default(),
             ring: Arc::default(),
+            hooks: RefCell::default(),
             offset: Arc::default(),
             stepped: Arc::default(),
             processes: RefCell::new(100),
@@ -172,7 +175,12 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { ring: self.ring.clone(), chores: self.chores.clone(), ..Outside::new(clock, api, loaded.policy.clone(), process) };
+        let outside = Outside {
+            ring: self.ring.clone(),
+            chores: self.chores.clone(),
+            hooks: self.hooks.take(),
+            ..Outside::new(clock, api, loaded.policy.clone(), process)
+        };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),

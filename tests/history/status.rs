@@ -35,8 +35,8 @@ impl Desk {
         conn.execute_batch(
             "INSERT INTO terms VALUES (1, 'a', 'orders', '{}', 'main', 'cdb.tencentcloudapi.com', 'env:TENCENTCLOUD', 'ap-guangzhou', 'physical',
                NULL, 1, 540000, 1, NULL, 2000, 600000, 15000, 300000, 'skip');
-             INSERT INTO cursors VALUES ('nightly-full', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL), ('nightly-full', 'cdb-aaaa0001', '', '', 1, 5, 0, NULL),
-               ('held', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL);
+             INSERT INTO cursors VALUES ('nightly-full', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL, 0), ('nightly-full', 'cdb-aaaa0001', '', '', 1, 5, 0, NULL, 0),
+               ('held', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL, 0);
              INSERT INTO heartbeat VALUES (1, unixepoch() * 1000, 1, 7, 'ok');",
         )
         .unwrap();

@@ -22,6 +22,8 @@ use anyhow::Context;
 use std::{sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// So many turns follow the last that there is to do: what was cancelled or paused ends in one.
+const TURNS_AFTER: u32 = 2;
 /// How often the loop is rung, and the ledger looked at.
 const TURN: Duration = Duration::from_millis(200);
 
@@ -43,14 +45,16 @@ pub(super) fn carry(act: &Act<'_>, mut ledger: Ledger, request: &Request) -> any
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
     let done = async {
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
-        let mut seen = Seen::default();
+        let (mut seen, mut turns) = (Seen::default(), 0);
         loop {
             tokio::select! {
                 _ = interrupt.recv() => return,
                 _ = terminate.recv() => return,
                 () = clock.sleep(TURN) => bell.notify_one(),
             }
-            if is_done(act, id, &mut seen).unwrap_or(true) {
+            let Ok(answered) = is_answered(act, id, request, &mut seen) else { return };
+            turns += u32::from(answered);
+            if turns > TURNS_AFTER {
                 return;
             }
         }
@@ -62,10 +66,12 @@ pub(super) fn carry(act: &Act<'_>, mut ledger: Ledger, request: &Request) -> any
     Ok((id, answer.unwrap_or_else(|| Answer::refused("it was not begun; the clock was not proved, or it was stopped before"))))
 }
 
-/// Whether the request is answered and its runs have ended.
-fn is_done(act: &Act<'_>, request: i64, seen: &mut Seen) -> anyhow::Result<bool> {
-    let Some(answer) = act.reader()?.map(|reader| reader.answer(request)).transpose()?.flatten() else { return Ok(false) };
+/// Whether the request is answered and, of a backup, its runs have ended.
+fn is_answered(act: &Act<'_>, id: i64, request: &Request, seen: &mut Seen) -> anyhow::Result<bool> {
+    let Some(answer) = act.reader()?.map(|reader| reader.answer(id)).transpose()?.flatten() else { return Ok(false) };
+    if !matches!(request, Request::Backup { .. }) {
+        return Ok(true);
+    }
     let runs: Vec<RunId> = answer.runs.iter().map(|run| RunId(run.run_id)).collect();
-    // Runs of others stand for some; a cancel ends runs that wait here and now.
-    Ok(seen.look(act, &runs)?.iter().all(|run| run.is_final || run.item.trigger != crate::domain::run::Trigger::Manual.word()))
+    Ok(seen.look(act, &runs)?.iter().all(|run| run.is_final))
 }

@@ -12,10 +12,12 @@ use super::{
 use crate::{
     domain::{
         now::Now,
+        policy::Job,
         request::{Answer, Request},
     },
     ledger::report::Filter,
 };
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Run slots that were missed, the newest first
 #[derive(Clone, Debug, clap::Args)]
@@ -49,18 +51,25 @@ impl Backfill {
         };
         let mut scope = self.selectors.scope();
         scope.jobs.clear();
-        let missed = self.missed(&act, since, until)?;
+        let policy = act.policy()?;
+        let Some(known) = policy.jobs.iter().find(|it| it.name.as_str() == job) else {
+            return Err(Exit::Failed.because(format!("the policy in force knows no job {job}")).into());
+        };
+        let missed = self.missed(&act, known, since, until)?;
         act.confirm(missed, "backfill up to")?;
         if self.act.dry_run {
             let says = vec![format!("{missed} slots or fewer of {job} are missed in rows of this time; nothing was done")];
             return act.tell(None, &Answer { done: true, says, ..Answer::default() });
         }
-        let (request, answer) = act.ask(&Request::Backfill { job: job.clone(), scope, since, until })?;
-        act.tell(Some(request), &answer)
+        let asked = act.ask(&Request::Backfill { job: job.clone(), scope, since, until })?;
+        act.tell(Some(asked.id), &asked.answer)
     }
 
     /// How many slots the missed rows of this time cover.
-    fn missed(&self, act: &Act<'_>, since: chrono::DateTime<chrono::Utc>, until: chrono::DateTime<chrono::Utc>) -> anyhow::Result<usize> {
+    fn missed(&self, act: &Act<'_>, job: &Job, since: DateTime<Utc>, until: DateTime<Utc>) -> anyhow::Result<usize> {
+        let before = |t: DateTime<Utc>| t - TimeDelta::milliseconds(1);
+        let (most, _) = job.schedule.count_and_last(before(since), before(until));
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
         let filter = Filter {
             selectors: self.selectors.scope(),
             states: [crate::domain::run::Outcome::Missed.word().to_owned()].into(),
@@ -72,7 +81,7 @@ impl Backfill {
         let mut slots = 0;
         if let Some(reader) = act.reader()? {
             reader.history(&filter, |item| {
-                slots += item.slots;
+                slots += item.slots.min(most);
                 anyhow::Ok(())
             })?;
         }

@@ -47,7 +47,7 @@ pub struct Backup {
     #[arg(long)]
     even_if_held: bool,
     /// Wait until they have ended, at most so long: 0 when all are good, else 3
-    #[arg(long, value_name = "LENGTH", num_args = 0..=1, require_equals = true, default_missing_value = "7d", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "LENGTH", num_args = 0..=1, default_missing_value = "7d", value_parser = humantime::parse_duration)]
     wait: Option<Duration>,
     #[command(flatten)]
     act: ActArgs,
@@ -75,14 +75,14 @@ impl Backup {
         if self.act.dry_run {
             return act.tell(None, &preview(&wanted));
         }
-        let (request, answer) = act.ask(&Request::Backup { wanted, even_if_held: self.even_if_held })?;
-        let told = act.tell(Some(request), &answer)?;
+        let asked = act.ask(&Request::Backup { wanted, even_if_held: self.even_if_held })?;
+        let told = act.tell(Some(asked.id), &asked.answer)?;
+        let runs: Vec<RunId> = asked.answer.runs.iter().map(|run| RunId(run.run_id)).collect();
         match self.wait {
-            Some(most) if answer.done => {
-                let runs: Vec<RunId> = answer.runs.iter().map(|run| RunId(run.run_id)).collect();
-                progress::wait(&act, &runs, most)
-            }
-            _ => Ok(told),
+            _ if !asked.answer.done => Ok(told),
+            _ if asked.carried => progress::carried(&act, &runs),
+            Some(most) => progress::wait(&act, &runs, most),
+            None => Ok(told),
         }
     }
 

@@ -29,8 +29,8 @@ impl Cancel {
         if self.act.dry_run {
             return act.tell(None, &self.preview(&act)?);
         }
-        let (request, answer) = act.ask(&Request::Cancel { runs: self.runs.clone() })?;
-        act.tell(Some(request), &answer)
+        let asked = act.ask(&Request::Cancel { runs: self.runs.clone() })?;
+        act.tell(Some(asked.id), &asked.answer)
     }
 
     fn preview(&self, act: &Act<'_>) -> anyhow::Result<Answer> {

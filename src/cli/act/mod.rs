@@ -41,6 +41,8 @@ use std::{
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// How often it is looked for.
 const LOOKED_FOR: Duration = Duration::from_millis(50);
+/// So many runs are listed in text.
+const LISTED: usize = 50;
 /// More runs than this are not begun without a yes.
 const WITHOUT_A_YES: usize = 20;
 
@@ -74,6 +76,14 @@ struct Act<'a> {
     args: &'a ActArgs,
     ledger: PathBuf,
     now: Now,
+}
+
+/// A request that was answered.
+struct Asked {
+    id: i64,
+    answer: Answer,
+    /// Whether this process was the daemon for it.
+    carried: bool,
 }
 
 /// An answer, as programs read it.
@@ -135,14 +145,17 @@ impl<'a> Act<'a> {
     }
 
     /// Writes the request, and waits for its answer; where no daemon works on the ledger, this process answers it.
-    fn ask(&self, request: &Request) -> anyhow::Result<(i64, Answer)> {
+    fn ask(&self, request: &Request) -> anyhow::Result<Asked> {
         let refused = |error: ledger::Error| exit::of_ledger(&error).because(error.to_string());
         let now = SystemClock::new().now().utc;
         match Ledger::open(&self.ledger, &super::run::random_id(), now) {
-            Ok(opened) => alone::carry(self, opened.ledger, request),
+            Ok(opened) => {
+                let (id, answer) = alone::carry(self, opened.ledger, request)?;
+                Ok(Asked { id, answer, carried: true })
+            }
             Err(ledger::Error::Locked(_)) => {
                 let id = ledger::ask(&self.ledger, request, &self.asker(), now).map_err(refused)?;
-                Ok((id, self.answer(id)?))
+                Ok(Asked { id, answer: self.answer(id)?, carried: false })
             }
             Err(error) => Err(refused(error).into()),
         }
@@ -178,11 +191,14 @@ impl<'a> Act<'a> {
             for line in &answer.says {
                 text.push_str(&format!("{}\n", visible(line)));
             }
-            for run in &answer.runs {
+            for run in answer.runs.iter().take(LISTED) {
                 let number = if run.run_id > 0 { format!("run {}: ", run.run_id) } else { String::new() };
                 let says = if run.says.is_empty() { String::new() } else { format!(": {}", run.says) };
                 text.push_str(&visible(&format!("  {number}{} on {}{says}", run.job, run.instance_id)));
                 text.push('\n');
+            }
+            if answer.runs.len() > LISTED {
+                text.push_str(&format!("  … and {} more; `-o json` has them all\n", answer.runs.len() - LISTED));
             }
             output::print(&text)?;
         }
@@ -193,13 +209,16 @@ impl<'a> Act<'a> {
 /// The daemon's user and root may act; for others the line that would.
 fn permit(ledger: &Path) -> anyhow::Result<()> {
     let uid = rustix::process::geteuid().as_raw();
-    let Ok(file) = std::fs::metadata(ledger) else { return Ok(()) };
-    if uid == 0 || uid == file.uid() {
+    let folder = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(file) = std::fs::metadata(ledger).or_else(|_| std::fs::metadata(folder)) else { return Ok(()) };
+    // What root makes anew beside the ledger, its own user could not open.
+    let all_there = [".lock", ""].iter().all(|suffix| Path::new(&format!("{}{suffix}", ledger.display())).exists());
+    if uid == file.uid() || (uid == 0 && all_there) {
         return Ok(());
     }
     let owner = user_of(file.uid()).unwrap_or_else(|| format!("#{}", file.uid()));
     let line: Vec<String> = std::env::args_os().map(quoted).collect();
-    let reason = format!("only {owner} and root may act on {}; write `sudo -u {owner} {}`", ledger.display(), line.join(" "));
+    let reason = format!("{} belongs to {owner}, who has to act here; write `sudo -u {owner} {}`", ledger.display(), line.join(" "));
     Err(Exit::NotPermitted.because(reason).into())
 }
 

@@ -46,7 +46,8 @@ impl FromStr for Until {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.trim() == "never" { Ok(Self::Never) } else { text.parse().map(Self::At) }
+        let forms = "write `never`, `2h`, `06:00`, `tomorrow` or `2026-11-24T06:00:00+08:00`";
+        if text.trim() == "never" { Ok(Self::Never) } else { text.parse().map(Self::At).map_err(|_| forms) }
     }
 }
 
@@ -90,6 +91,12 @@ impl Pause {
         };
         let act = Act::on(globals, &self.act, now)?;
         let scope = self.selectors.scope();
+        if let Some((what, name)) = scope.stranger(&act.policy()?) {
+            return Err(Exit::Failed.because(format!("the policy in force knows no {what} {name}")).into());
+        }
+        if until.is_some_and(|until| until <= now.utc) {
+            return Err(Exit::Failed.because("its end has passed already; write a time to come, or `never`").into());
+        }
         if self.act.dry_run {
             let end =
                 until.map_or_else(|| "until somebody resumes it".to_owned(), |t| format!("until {}", t.to_rfc3339_opts(SecondsFormat::Secs, true)));
@@ -99,8 +106,8 @@ impl Pause {
         if until.is_none_or(|until| until > crate::domain::now::later(now.utc, LONG)) {
             globals.tell(crate::config::Level::Warning, "that is longer than a day: slots whose window ends before it are skipped");
         }
-        let (request, answer) = act.ask(&Request::Pause { scope, until })?;
-        act.tell(Some(request), &answer)
+        let asked = act.ask(&Request::Pause { scope, until })?;
+        act.tell(Some(asked.id), &asked.answer)
     }
 }
 
@@ -115,10 +122,16 @@ impl Resume {
             let on = act.reader()?.map(|reader| reader.pauses(now.utc)).transpose()?.unwrap_or_default();
             let line = |pause: &crate::domain::pause::Pause| format!("pause {} by {}: {}", pause.id, pause.who, pause.reason);
             let mut says: Vec<String> = on.iter().map(line).collect();
-            says.insert(0, format!("{} hold; nothing was done", if on.len() == 1 { "1 pause".into() } else { format!("{} pauses", on.len()) }));
+            says.insert(
+                0,
+                match on.len() {
+                    1 => "1 pause holds; nothing was done".to_owned(),
+                    n => format!("{n} pauses hold; nothing was done"),
+                },
+            );
             return act.tell(None, &Answer { done: true, says, ..Answer::default() });
         }
-        let (request, answer) = act.ask(&Request::Resume { pauses: self.pauses.clone(), scope: self.selectors.scope() })?;
-        act.tell(Some(request), &answer)
+        let asked = act.ask(&Request::Resume { pauses: self.pauses.clone(), scope: self.selectors.scope() })?;
+        act.tell(Some(asked.id), &asked.answer)
     }
 }

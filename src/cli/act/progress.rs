@@ -32,8 +32,18 @@ pub(super) fn wait(act: &Act<'_>, runs: &[RunId], most: Duration) -> anyhow::Res
     }
 }
 
-/// How a command ends whose runs have ended.
-pub(super) fn ended(progress: &[Progress]) -> Exit {
+/// How a command ends that was the daemon for these runs; each change was told as it came.
+pub(super) fn carried(act: &Act<'_>, runs: &[RunId]) -> anyhow::Result<Exit> {
+    let progress = act.reader()?.map(|reader| reader.progress(runs)).transpose()?.unwrap_or_default();
+    let open = progress.iter().filter(|run| !run.is_final).count();
+    if open > 0 {
+        let says = format!("stopped before {open} of {} had ended; a daemon goes on with them, or the same command once more", progress.len());
+        act.globals.tell(Level::Warning, &says);
+    }
+    Ok(ended(&progress))
+}
+
+fn ended(progress: &[Progress]) -> Exit {
     if progress.iter().all(|run| run.is_good) { Exit::Ok } else { Exit::NotAllGood }
 }
 

@@ -29,7 +29,8 @@ pub(super) fn sentence(run: &Run, outcome: Outcome, reason: Option<&str>) -> Str
         (Outcome::Expired, _) if run.tally.attempts == 0 => "nobody was there to send it before the start window closed".into(),
         (Outcome::Expired, _) => format!("not accepted before the start window closed, in {}{}", calls(run.tally.attempts), last(code)),
         (Outcome::Cancelled, Some("removed")) => "the policy has no such job and instance any more".into(),
-        (Outcome::Cancelled, _) => "a person cancelled it before it was sent".into(),
+        (Outcome::Cancelled, _) if run.tally.attempts == 0 => "a person cancelled it before it was sent".into(),
+        (Outcome::Cancelled, _) => "a person cancelled it, and that no call had made a backup was proved first".into(),
         (Outcome::Failed, Some("vanished")) => "its backup was seen in the cloud's list and is gone from it".into(),
         (Outcome::Failed, Some("task_failed")) => match run.generation {
             2 => "the cloud accepted it, and its task ended FAILED".into(),
