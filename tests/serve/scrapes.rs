@@ -203,3 +203,17 @@ fn without_a_ledger_what_is_in_memory_is_told_all_the_same() {
         assert!(value(&text, "cdb_backupd_pulse_age_seconds", "").is_infinite() && value(&text, "cdb_backupd_pairs_wrong", "job=\"nightly\"") < 0.0);
     });
 }
+
+#[test]
+fn the_readme_lists_every_metric_and_no_other() {
+    in_real_time(async {
+        let text = Text::read(filled(0).await.get("/metrics").await.body());
+        let readme = include_str!("../../README.md").replace('\n', " ");
+        let (_, list) = readme.split_once("Metrics, each with `cdb_backupd_` before it.").expect("the README lists the metrics");
+        let (list, _) = list.split_once(" A pair is ").expect("the list ends");
+        let labels = ["action", "class", "outcome", "method", "account", "job", "freshness", "reason"];
+        let listed: BTreeSet<String> = list.split('`').skip(1).step_by(2).filter(|word| !labels.contains(word)).map(str::to_owned).collect();
+        let told: BTreeSet<String> = text.kinds.keys().map(|name| name.trim_start_matches("cdb_backupd_").to_owned()).collect();
+        assert_eq!(listed, told);
+    });
+}

@@ -47,9 +47,9 @@ pub(super) const NEWEST_GOOD: &str = "SELECT run_id, slot_last_ms, slot_local, s
 pub(super) const NEWEST_ENDED: &str = "SELECT run_id, slot_last_ms, slot_local, state, why, state = 'succeeded' FROM runs
     WHERE job = ?1 AND instance_id = ?2 AND finished_at_ms IS NOT NULL ORDER BY slot_ms DESC LIMIT 1";
 /// Of a job and an instance, the run that is open; one that was sent before one that waits.
-pub(super) const OPEN: &str = "SELECT run_id, state, last_code, 0 FROM runs
+pub(super) const OPEN: &str = "SELECT run_id, state, last_code, 0 FROM runs INDEXED BY runs_in_flight
     WHERE instance_id = ?2 AND job = ?1 AND finished_at_ms IS NULL AND state <> 'due'
-    UNION ALL SELECT run_id, state, last_code, 1 FROM runs WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1";
+    UNION ALL SELECT run_id, state, last_code, 1 FROM runs INDEXED BY runs_due WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1";
 
 /// What was sent and has not ended, by its start.
 pub(super) const IN_FLIGHT: &str = "runs r INDEXED BY runs_in_flight CROSS JOIN terms t USING (terms_id) LEFT JOIN policies p USING (policy_id)
