@@ -33,6 +33,7 @@ impl Drop for Chromium {
 
 impl Chromium {
     /// Starts it; none, told loudly, where there is none and nobody promised that there is.
+    #[expect(clippy::print_stdout, reason = "a test that proved nothing says so")]
     pub(crate) async fn start() -> Option<Self> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut driver = match driver {
