@@ -25,7 +25,7 @@ const EVENING: &str = "2026-11-24T18:00:00Z";
 pub(crate) fn file_of(file: &Arc<Mutex<Option<Read>>>) -> Source {
     let file = file.clone();
     Source::of(move || {
-        let read = file.lock().unwrap().clone().expect("nobody asks before there is a file");
+        let read = file.lock().unwrap().clone().unwrap();
         Box::pin(async move { read })
     })
 }

@@ -47,7 +47,7 @@ impl World {
     async fn asked(&self, request: &Request) -> Answer {
         let id = self.ask(request);
         self.pass(Duration::from_secs(1)).await;
-        self.answer(id).expect("an answer within a second")
+        self.answer(id).unwrap()
     }
 
     fn answer(&self, request: i64) -> Option<Answer> {
@@ -65,7 +65,7 @@ impl World {
         let id = crate::world::ids(n + 1).pop().unwrap();
         let backups = self.audit().backups;
         let scheduled = backups.iter().filter(|backup| backup.instance == id && backup.alias.contains("T1830"));
-        let begins = scheduled.map(|backup| backup.begins).min().expect("a backup of the slot");
+        let begins = scheduled.map(|backup| backup.begins).min().unwrap();
         EVENING.parse::<DateTime<Utc>>().unwrap() + begins
     }
 

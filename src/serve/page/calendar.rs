@@ -45,13 +45,16 @@ struct Cell {
     to: DateTime<Utc>,
     /// `02:30`, or how many slots there are.
     name: String,
+    /// It is a whole day.
+    is_day: bool,
     tally: Tally,
 }
 
 pub(super) fn table(job: &Job, calendar: &Calendar, now: DateTime<Utc>) -> Markup {
     let days = days(job, calendar);
     let today = date(job, now);
-    let first = date(job, calendar.since).min(days.keys().next().copied().unwrap_or(today));
+    // The day in which it begins is not told whole.
+    let first = date(job, calendar.since).succ_opt().map_or(today, |day| day.min(today));
     let monday = first.checked_sub_days(Days::new(first.weekday().num_days_from_monday().into())).unwrap_or(first);
     let weeks: Vec<NaiveDate> = monday.iter_days().step_by(7).take_while(|week| *week <= today).take(7).collect();
     html! {
@@ -93,7 +96,7 @@ fn one(job: &Job, day: NaiveDate, cell: &Cell) -> Markup {
     let said = said.join(", ");
     html! {
         a class={ "cell " (class) } href=(to) title={ (day) " " (cell.name) ": " (said) } {
-            span.at { (cell.name) }
+            span.at.unseen[cell.is_day] { (cell.name) }
             span.sign aria-hidden="true" { (sign) }
             span.sum aria-hidden="true" { @if all > 1 { (good) "/" (all) } }
             span.unseen { ": " (said) }
@@ -106,7 +109,7 @@ fn days(job: &Job, calendar: &Calendar) -> BTreeMap<NaiveDate, Vec<Cell>> {
     let mut days: BTreeMap<NaiveDate, Vec<Cell>> = BTreeMap::new();
     for (slot, tally) in &calendar.slots {
         let clock = job.schedule.local(*slot).get(11..16).unwrap_or_default().to_owned();
-        days.entry(date(job, *slot)).or_default().push(Cell { from: *slot, to: *slot, name: clock, tally: tally.clone() });
+        days.entry(date(job, *slot)).or_default().push(Cell { from: *slot, to: *slot, name: clock, is_day: false, tally: tally.clone() });
     }
     for cells in days.values_mut().filter(|cells| cells.len() > ONE_BY_ONE) {
         let name = format!("{} slots", cells.len());
@@ -117,7 +120,7 @@ fn days(job: &Job, calendar: &Calendar) -> BTreeMap<NaiveDate, Vec<Cell>> {
             }
             whole
         });
-        cells.extend(whole.map(|whole| Cell { name, ..whole }));
+        cells.extend(whole.map(|whole| Cell { name, is_day: true, ..whole }));
     }
     days
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, html};
 
 /// The pages that every page leads to.
-const PLACES: [(&str, &str); 4] = [("/", "Overview"), ("/instances", "Instances"), ("/runs", "Runs"), ("/uncovered", "Without backup")];
+const PLACES: [(&str, &str); 4] = [("/", "Overview"), ("/instances", "Instances"), ("/runs", "Runs"), ("/uncovered", "Uncovered")];
 
 /// What a page is: its name, and where it stands.
 pub(super) struct Frame<'a> {
@@ -103,7 +103,7 @@ pub(super) fn slot(slot: DateTime<Utc>, written: &str) -> Markup {
 pub(super) fn moment(t: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     let age = (now - t).num_seconds();
     let distance = if age >= 0 { format!("{} ago", length(age)) } else { format!("in {}", length(age)) };
-    html! { time datetime=(stamp(t)) title=(stamp(t)) { (distance) } }
+    html! { time.slot datetime=(stamp(t)) title=(stamp(t)) { (distance) } }
 }
 
 /// Where a list goes on.

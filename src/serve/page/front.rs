@@ -141,8 +141,10 @@ pub(super) fn stands(job: &JobLine) -> Markup {
 pub(super) fn last(job: &JobLine) -> Markup {
     html! {
         @if let Some(local_slot) = &job.last_slot_local {
-            time.slot datetime=[job.last_slot.as_ref()] { (local(local_slot)) }
-            ul.counts { @for (word, count) in &job.last_outcomes { li { @if job.pairs > 1 { (count) " " } (state(word)) } } }
+            div.last {
+                time.slot datetime=[job.last_slot.as_ref()] { (local(local_slot)) }
+                ul.counts { @for (word, count) in &job.last_outcomes { li { @if job.pairs > 1 { (count) " " } (state(word)) } } }
+            }
         } @else { span.muted { "none yet" } }
     }
 }

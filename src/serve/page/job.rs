@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::{
         freshness::max_age,
+        names::JobName,
         policy::{CatchUp, Job, Overlap},
         prose::{length, local, stamp, visible},
     },
@@ -39,7 +40,7 @@ pub(super) fn page(of: &OfJob<'_>) -> Markup {
     let next = of.asked.skip + shown.len();
     html! {
         h1 { "Job " (visible(name)) }
-        @for line in &of.standing.jobs { div.stand { (front::stands(line)) @if line.last_slot.is_some() { p { "Last slot " (front::last(line)) } } } }
+        @for line in &of.standing.jobs { div.stand { (front::stands(line)) @if line.last_slot.is_some() { div.last { "Last slot " (front::last(line)) } } } }
         section aria-labelledby="days" {
             h2 #days { "Last 30 days" }
             (calendar::table(job, of.calendar, of.now))
@@ -69,6 +70,19 @@ pub(super) fn page(of: &OfJob<'_>) -> Markup {
         section aria-labelledby="terms" {
             h2 #terms { "What it does" }
             dl.facts { @for (name, value) in facts(job, of.now) { div { dt { (name) } dd { (visible(&value)) } } } }
+        }
+    }
+}
+
+/// Runs that no job of the policy made.
+pub(super) fn gone(name: &str, runs: &[Item]) -> Markup {
+    html! {
+        h1 { "Job " (visible(name)) }
+        p.note { @if name == JobName::BY_HAND { "People asked for these runs by hand; no schedule makes them." } @else { "The policy has no such job any more." } }
+        section aria-labelledby="runs" {
+            h2 #runs { "Newest runs" }
+            (lists::runs("The newest slots first", runs))
+            (rest(&link("/runs", [("job", name)]), "All its runs"))
         }
     }
 }

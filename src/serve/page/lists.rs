@@ -5,7 +5,7 @@ use super::{
     frame::{freshness, moment, slot, state},
 };
 use crate::{
-    domain::prose::{length, size, visible},
+    domain::prose::{length, local, size, visible},
     ledger::report::{Clue, Item, PairLine},
 };
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ use maud::{Markup, html};
 
 /// The pages of single things.
 pub(super) fn job(name: &str) -> Markup {
-    html! { a href=(below("/jobs", name)) { (visible(name)) } }
+    html! { a.name href=(below("/jobs", name)) { (visible(name)) } }
 }
 
 pub(super) fn instance(id: &str, name: &str) -> Markup {
@@ -32,7 +32,7 @@ pub(super) fn wrong(item: &PairLine) -> Markup {
                 (freshness(item.freshness, item.wrong)) " "
                 strong { (job(&item.job)) " on " (instance(&item.instance_id, &item.instance_name)) }
             }
-            p { "It is " (item.freshness) ": " (item.since(|good| crate::domain::prose::local(&good.slot_local))) "." }
+            p.since { (item.since(|good| local(&good.slot_local))) "." }
             p.clue {
                 @match item.clue() {
                     Clue::Ended(last) => {
@@ -64,7 +64,7 @@ pub(super) fn pairs(caption: &str, items: &[&PairLine]) -> Markup {
                         th role="rowheader" scope="row" data-label="Instance" { (instance(&item.instance_id, &item.instance_name)) }
                         td role="cell" data-label="Job" { (job(&item.job)) }
                         td role="cell" data-label="Stands" { (freshness(item.freshness, item.wrong)) }
-                        td role="cell" data-label="Newest good backup" {
+                        td role="cell" data-label="Newest good" {
                             @match (&item.good, item.good_age_s) {
                                 (Some(good), Some(age)) => {
                                     a href={ "/runs/" (good.run_id) } { (slot(good.slot, &good.slot_local)) } " " span.muted { (length(age)) " old" }
@@ -143,7 +143,7 @@ pub(super) fn open(caption: &str, items: &[Item], now: DateTime<Utc>) -> Markup 
                         td role="cell" data-label="Instance" { (instance(&item.instance_id, &item.instance_name)) }
                         td role="cell" data-label="Slot" { (slot(item.slot, &item.slot_local)) }
                         td role="cell" data-label="Since" { (moment(item.started_at.unwrap_or(item.slot), now)) }
-                        td.why role="cell" data-label="Where it stands" {
+                        td.why role="cell" data-label="Stands" {
                             (visible(&item.why))
                             @if let Some(code) = &item.last_code { " " span.muted { "last code " (visible(code)) } }
                         }

@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 const STYLE: &str = include_str!("style.css");
 const ICON: &str = include_str!("icon.svg");
 /// So many of a job's or an instance's newest runs stand on its page.
-const NEWEST: u32 = 20;
+const NEWEST: u32 = 10;
 
 /// What the page answers.
 pub(super) fn routes() -> Router<State> {
@@ -169,9 +169,11 @@ impl Request {
 
     async fn job(&self, name: String) -> Result<Told<StandingPart>, Failure> {
         let policy = self.state.policy();
-        let job = policy.jobs.iter().find(|job| job.name.as_str() == name).ok_or(Failure::NotFound)?;
         let meant = Selectors { jobs: vec![name.clone()], ..self.asked.selectors.clone() };
         let runs = self.newest(meant.clone()).await?;
+        let Some(job) = policy.jobs.iter().find(|job| job.name.as_str() == name) else {
+            return if runs.is_empty() { Err(Failure::NotFound) } else { self.gone(&name, &runs).await };
+        };
         let (of, until) = (job.clone(), self.now + TimeDelta::seconds(1));
         let since = self.now - TimeDelta::days(calendar::DAYS);
         let days = self.state.read(move |reader| reader.calendar(&of, since, until)).await?;
@@ -180,6 +182,12 @@ impl Request {
         let page = job::page(&OfJob { job, standing: &standing, calendar: &days, runs: &runs, asked: &self.asked, now: self.now });
         let calendar = serde_json::to_value(calendar::lines(job, &days)).ok();
         Ok(Told { title: format!("Job {name}"), page, value: StandingPart { calendar, ..self.part(standing) } })
+    }
+
+    /// A job that the policy does not have, and of which there are runs.
+    async fn gone(&self, name: &str, runs: &[Item]) -> Result<Told<StandingPart>, Failure> {
+        let standing = self.standing(&self.pairs().await?, &self.state.policy(), &Selectors { jobs: vec![name.to_owned()], ..Selectors::default() });
+        Ok(Told { title: format!("Job {name}"), page: job::gone(name, runs), value: self.part(standing) })
     }
 
     async fn newest(&self, selectors: Selectors) -> Result<Vec<Item>, Failure> {
