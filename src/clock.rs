@@ -2,6 +2,7 @@
 
 use crate::domain::now::Now;
 use chrono::{DateTime, Utc};
+use rustix::time::{ClockId, clock_gettime};
 use std::{future::Future, time::Duration};
 use tokio::time::Instant;
 
@@ -90,6 +91,11 @@ impl Clock for SystemClock {
             }
         }
     }
+}
+
+/// The machine's own monotonic time: what systemd compares messages by, and nothing else here does.
+pub fn since_boot() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
 }
 
 /// tokio's timer rounds up to whole milliseconds, and so does the system call below it (`benches/limits/lateness.rs`).

@@ -10,7 +10,7 @@ use cdb_backupd::{
     ledger::Ledger,
 };
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -24,8 +24,8 @@ const BUILD: &str = "
     SELECT i + 1, 'digest-' || i, 'orders-' || i, '{\"env\":\"prod\"}', 'main', 'https://cdb.tencentcloudapi.com', 'env:TENCENTCLOUD',
       'ap-guangzhou', 'physical', 540000, 1, 2000, 600000, 15000, 300000, 'skip' FROM n;
   INSERT INTO policies (policy_id, hash, text, loaded_at_ms) VALUES (1, 'abcdef0123456789', '', 1700000000000);
-  INSERT INTO cursors (job, instance_id, schedule, time_zone, terms_id, priority, cursor_ms, next_slot_ms)
-    SELECT 'nightly-' || (terms_id % 10), 'cdb-' || printf('%08d', terms_id), '30 2 * * *', 'Asia/Shanghai', terms_id, 5, 1800000000000, 1800086400000
+  INSERT INTO cursors (job, instance_id, schedule, time_zone, terms_id, priority, cursor_ms, next_slot_ms, since_ms)
+    SELECT 'nightly-' || (terms_id % 10), 'cdb-' || printf('%08d', terms_id), '30 2 * * *', 'Asia/Shanghai', terms_id, 5, 1800000000000, 1800086400000, 1800000000000
     FROM terms;
   WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
     INSERT INTO runs (job, instance_id, slot_ms, trigger, slot_local, slot_last_ms, slots, terms_id, account, policy_id, priority, alias,
@@ -35,15 +35,20 @@ const BUILD: &str = "
       1700050400000 + i * 86400000, 1700050400000 + i * 86400000, 'succeeded', 1, 1700000000100 + i * 86400000, 100000000 + i * 1000 + c.terms_id,
       'a good backup', 1700000900000 + i * 86400000, 123456789 FROM n CROSS JOIN cursors c;";
 
-pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
-    let folder = tempfile::tempdir()?;
+/// A ledger of a million runs.
+pub(crate) fn million(folder: &tempfile::TempDir, clock: &SystemClock) -> anyhow::Result<PathBuf> {
     let file = folder.path().join("ledger.db");
-    let clock = SystemClock::new();
     drop(Ledger::open(&file, "history", clock.now().utc)?);
     let conn = rusqlite::Connection::open(&file)?;
     conn.execute_batch(&format!("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; BEGIN; {BUILD} COMMIT;"))?;
     let runs: u32 = conn.query_row("SELECT count(*) FROM runs", [], |row| row.get(0))?;
     anyhow::ensure!(runs == 1_000_000, "{runs} runs were made");
+    Ok(file)
+}
+
+pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
+    let (folder, clock) = (tempfile::tempdir()?, SystemClock::new());
+    let file = million(&folder, &clock)?;
     let limit = Limit::Most(20.0);
     let mut figures = Vec::new();
     for (name, options) in [

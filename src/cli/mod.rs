@@ -7,12 +7,15 @@ pub mod act;
 pub mod against;
 pub mod check;
 pub mod demo;
+mod door;
 mod effective;
 pub mod exit;
 mod glance;
 pub mod health;
 pub mod history;
+mod hooks;
 pub mod keys;
+pub mod ledger;
 pub mod moment;
 pub mod next;
 pub mod output;
@@ -116,6 +119,8 @@ pub enum Command {
     Resume(act::pause::Resume),
     /// Tell whether a daemon works on the ledger
     Health(health::Health),
+    /// Look after the ledger: check it, copy it, rebuild a lost one
+    Ledger(ledger::LedgerArgs),
     /// Watch it work against a simulated cloud, for under a minute
     Demo(demo::Demo),
     /// Run a simulated cloud on a loopback address, to try a policy by hand
@@ -138,6 +143,7 @@ impl Command {
             Self::Pause(pause) => pause.run(globals, now),
             Self::Resume(resume) => resume.run(globals, now),
             Self::Health(health) => health.run(globals, now),
+            Self::Ledger(ledger) => ledger.run(globals, now),
             Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -2,7 +2,9 @@
 
 use super::{
     Globals, LogFormat,
+    door::Door,
     exit::{self, Exit},
+    hooks,
     reread::{self, Started},
 };
 use crate::{
@@ -17,6 +19,8 @@ use crate::{
     daemon::{self, Ended, Loaded, Outside},
     domain::policy::{Account, Policy},
     ledger::{self, Ledger, Opened},
+    metrics::Gauges,
+    systemd::Systemd,
     telemetry,
 };
 use anyhow::Context;
@@ -28,7 +32,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 
 /// Run the daemon until SIGTERM or SIGINT; a second one ends it at once.
 #[derive(Debug, clap::Args)]
@@ -49,28 +56,34 @@ impl Run {
         if let Err(error) = forbid_cores() {
             tracing::warn!(%error, "core dumps cannot be forbidden; one would hold the keys: set the limit of core dumps to 0 where this is started");
         }
+        let systemd = Systemd::of(|name| std::env::var_os(name), std::process::id());
         let now = clock.now();
         let loaded = globals.policy(now)?;
-        let opened = runtime.block_on(open(&loaded.ledger, &clock, &mut asked));
+        let opened = runtime.block_on(open(&loaded.ledger, &clock, &mut asked, &systemd));
         let Some(opened) = opened.map_err(|error| exit::of_ledger(&error).because(error.to_string()))? else { return Ok(Exit::Ok) };
         if opened.put_back {
             tracing::warn!("the ledger is behind its lock file: it was put back from a copy or moved; every run is looked for before it is sent");
         }
+        let policy = Arc::new(loaded.policy);
+        let gauges = Arc::new(Gauges::new(policy.clone()));
         let ring = KeyRing::of_process();
-        let client = Client::new(clock, ring, transport(&loaded.policy))?;
+        let door = runtime.block_on(Door::take(loaded.listen, &policy, &loaded.ledger, &gauges, &ring, clock))?;
+        let client = Client::new(clock, ring, transport(&policy))?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             policy = %globals.config.display(),
             ledger = %loaded.ledger.display(),
+            listen = door.place(),
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
-        let source = reread::source(globals, Started { ledger: loaded.ledger, listen: loaded.listen }, clock, &client);
-        let process = random_number();
-        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), source, process, only: None };
-        let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
+        let started = Started { ledger: loaded.ledger.clone(), listen: loaded.listen, listen_token: policy.listen_token.clone() };
+        let source = reread::source(globals, started, clock, &client, &systemd);
+        let hooks = hooks::of_run(&systemd, &loaded.ledger, runtime.handle());
+        let outside = Outside { gauges, hooks, source, ..Outside::new(clock, client, policy.clone(), random_number()) };
+        let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
-        let ended = runtime.block_on(live(outside, opened.ledger, loaded, asked))?;
+        let ended = runtime.block_on(live(outside, opened.ledger, loaded, door, asked, &systemd))?;
         runtime.shutdown_background();
         Ok(ended)
     }
@@ -101,11 +114,12 @@ impl Asked {
 }
 
 /// Opens the ledger; where another process writes it, or the disk is full, again each second. None when asked to stop.
-async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked) -> Result<Option<Opened>, ledger::Error> {
+async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked, systemd: &Systemd) -> Result<Option<Opened>, ledger::Error> {
     let mut told = false;
     loop {
         match Ledger::open(path, &random_id(), clock.now().utc) {
             Err(error) if error.is_passing() => {
+                systemd.waits(&format!("waiting for the ledger: {error}"));
                 if !std::mem::replace(&mut told, true) {
                     tracing::error!(%error, "the ledger cannot be opened yet; nothing is started until it can be, tried again each second");
                 }
@@ -120,8 +134,17 @@ async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked) -> Result<Opt
     }
 }
 
-async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger, loaded: Loaded, mut asked: Asked) -> anyhow::Result<Exit> {
-    let (first, stop) = tokio::sync::oneshot::channel::<()>();
+async fn live(
+    outside: Outside<SystemClock, Client<SystemClock>>,
+    ledger: Ledger,
+    loaded: Loaded,
+    door: Door,
+    mut asked: Asked,
+    systemd: &Systemd,
+) -> anyhow::Result<Exit> {
+    let clock = outside.clock;
+    let answering = door.open(clock);
+    let (first, stop) = oneshot::channel::<()>();
     let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
     let (source, ring) = (outside.source.clone(), outside.ring.clone());
     let daemon = daemon::run(outside, ledger, loaded, async {
@@ -146,6 +169,7 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
         match first.take() {
             Some(first) => {
                 tracing::info!("asked to stop; nothing new starts, calls in flight get up to {} s", daemon::GRACE.as_secs());
+                systemd.stopping("stopping: calls in flight may end");
                 // Unheard, the loop has ended by itself.
                 if first.send(()).is_err() {
                     continue;
@@ -157,10 +181,14 @@ async fn live(outside: Outside<SystemClock, Client<SystemClock>>, ledger: Ledger
             }
         }
     };
+    answering.close(&clock).await;
     drop(alarm.shutdown().await);
     match ended {
         Ok(()) => Ok(Exit::Ok),
-        Err(Ended(error)) => Err(exit::of_ledger(&error).because(error.to_string()).into()),
+        Err(Ended(error)) => {
+            systemd.stopping(&error.to_string());
+            Err(exit::of_ledger(&error).because(error.to_string()).into())
+        }
     }
 }
 

@@ -57,6 +57,14 @@ pub(super) struct History {
     pub(super) max_runs: Option<i64>,
 }
 
+/// `ledger_copies`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LedgerCopies {
+    pub(super) folder: Option<Text>,
+    pub(super) keep: Option<i64>,
+}
+
 /// One of `accounts`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -102,6 +110,14 @@ impl<'de> Deserialize<'de> for Credentials {
         }
         d.deserialize_any(WordOrMap)
     }
+}
+
+/// `listen_token`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TokenKeys {
+    pub(super) env: Option<Text>,
+    pub(super) file: Option<Text>,
 }
 
 /// One of `instances`, or `instance_defaults`.

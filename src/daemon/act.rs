@@ -110,6 +110,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     fn send(&mut self, begun: Begun, now: Now) {
         let Begun { run, attempt, signed_at } = begun;
         let doorbell = doorbell(&run);
+        self.outside.gauges.events.begun(&run);
         self.held.calls.insert(run.id);
         let call = self.call(&doorbell, signed_at, now);
         let create = Create { call, method: run.terms.method.clone(), alias: of_generation(&run.alias, run.generation) };
@@ -234,8 +235,8 @@ fn wanted(run: &Run, asked: &[(RunId, Place)]) -> Option<BackupId> {
     }
 }
 
-struct Read {
-    answer: Result<seen::List, CallError>,
+pub(crate) struct Read {
+    pub(crate) answer: Result<seen::List, CallError>,
     date: Option<DateTime<Utc>>,
     request_id: Option<String>,
     elapsed: Duration,
@@ -256,7 +257,7 @@ async fn answered<T>(call: impl Future<Output = Reply<T>>) -> Reply<T> {
 }
 
 /// Reads a list, page by page; it is complete with one `TotalCount` throughout and as many distinct numbers.
-async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, wanted: Option<BackupId>, asked: Now) -> Read {
+pub(crate) async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, wanted: Option<BackupId>, asked: Now) -> Read {
     let mut list = seen::List { items: Vec::new(), complete: false, date: None, asked_at: asked.utc };
     let (mut total, mut steady) = (None, true);
     let ahead = first.signed_at - asked.utc.timestamp();

@@ -1,4 +1,5 @@
-//! The night's housekeeping: the history is kept within the policy's bounds, a slice at the end of a pass, behind everything that is due.
+//! The night's housekeeping: the history is kept within the policy's bounds, a slice at the end of a pass, behind everything that is due. Then the
+//! outside hears that the ledger may be copied; the loop does not wait for it.
 
 use super::{Daemon, log};
 use crate::{
@@ -24,6 +25,9 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         } else {
             log::pruned(sweep.pruned, &self.loaded.policy.history);
             self.sweep = None;
+            if let (Some(copies), Some(night)) = (&self.loaded.policy.ledger_copies, &mut self.outside.hooks.night) {
+                night(copies, reading.now.utc);
+            }
         }
         Ok(())
     }

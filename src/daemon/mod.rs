@@ -11,6 +11,7 @@ mod paces;
 mod reload;
 mod requests;
 mod results;
+mod tell;
 
 use crate::{
     clock::{Clock, Wake},
@@ -26,11 +27,13 @@ use crate::{
         terms::Terms,
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
+    metrics::{Gauges, Standing},
 };
 pub use reload::{Fresh, Read, Reading as PolicyReading, Refused, Source};
 
 use accounts::Accounts;
 use act::Done;
+pub(crate) use act::pages;
 use chrono::{DateTime, TimeDelta, Utc};
 use paces::Paces;
 use reload::Reload;
@@ -40,6 +43,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
+pub use tell::{Hooks, Night, Passed};
 use tokio::{sync::Notify, task::JoinSet};
 
 /// How long calls in flight may still take after a stop: the process ends within 8 s, and docker kills after 10.
@@ -77,10 +81,23 @@ pub struct Outside<C, A> {
     pub chores: Arc<AtomicBool>,
     /// The policy's file, to be read again.
     pub source: Source,
+    /// Where the loop shows itself.
+    pub gauges: Arc<Gauges>,
     /// A number drawn at random for this process.
     pub process: i64,
     /// The request that alone is carried out, by a command without a daemon; none: the policy is.
     pub only: Option<i64>,
+    /// Who is told how it goes.
+    pub hooks: Hooks,
+}
+
+impl<C, A> Outside<C, A> {
+    /// An outside that nobody else has a hand in.
+    pub fn new(clock: C, api: A, policy: Arc<Policy>, process: i64) -> Self {
+        let gauges = Arc::new(Gauges::new(policy));
+        let (ring, chores, source, hooks) = (Arc::default(), Arc::default(), Source::default(), Hooks::default());
+        Self { clock, api, ring, chores, source, gauges, process, only: None, hooks }
+    }
 }
 
 /// Why the loop ended by itself.
@@ -110,6 +127,7 @@ struct Daemon<C, A> {
     asked: Option<DateTime<Utc>>,
     sweep: Option<Sweep>,
     told: log::Told,
+    tell: tell::Tell,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
@@ -144,13 +162,15 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         asked: None,
         sweep: None,
         told: log::Told::default(),
+        tell: tell::Tell::default(),
     };
     if let Some(only) = daemon.outside.only {
         daemon.ledger.only(only);
     }
     let mut stop = std::pin::pin!(stop);
     loop {
-        let wake = daemon.pass_or_hold()?;
+        let mut wake = daemon.pass_or_hold()?;
+        daemon.tell(&mut wake);
         if daemon.ledger_held {
             // A pass may have waited for the ledger longer than the next ring: whoever waits for this future, for a signal, comes first.
             tokio::task::yield_now().await;
@@ -186,6 +206,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 if std::mem::take(&mut self.ledger_held) {
                     tracing::info!("the ledger can be written again; going on");
                 }
+                self.show(after);
                 Ok(wake)
             }
             Err(error) if error.remedy() == Remedy::Hold => {
@@ -193,8 +214,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 if !std::mem::replace(&mut self.ledger_held, true) {
                     tracing::error!(%error, "the ledger cannot be written; nothing is started until it can be, tried again each second");
                 }
+                let after = self.outside.clock.now();
+                self.show(after);
                 let mut wake = Wake::default();
-                wake.sooner(self.outside.clock.now().mono + RETRY_LEDGER);
+                wake.sooner(after.mono + RETRY_LEDGER);
                 Ok(wake)
             }
             Err(error) => {
@@ -204,6 +227,13 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 Err(error.into())
             }
         }
+    }
+
+    /// Shows how the loop stands after a pass.
+    fn show(&self, after: Now) {
+        // Without instances nobody is asked for the time, and nothing waits for it.
+        let clock_proved = self.clock_proof.proof().is_some() || self.loaded.policy.instances.is_empty();
+        self.outside.gauges.passed(after.mono, Standing { in_force: self.installed, clock_proved, ledger_writable: !self.ledger_held });
     }
 
     fn pass(&mut self, now: Now) -> Result<Wake, ledger::Error> {
@@ -218,7 +248,11 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.answer_requests(&reading)?;
         let paused = self.paused(now)?;
         let keeps = plan::keeps(&self.loaded.policy, paused, now.utc);
-        self.held.accounts = self.accounts.held();
+        let held = self.accounts.held();
+        if held != self.held.accounts {
+            self.outside.gauges.set_held_accounts(held.clone());
+            self.held.accounts = held;
+        }
         self.held.unseen = self.unseen.keys().cloned().collect();
         self.ledger.hold(&keeps, &self.held.unseen);
         let mut view = self.ledger.view(&self.held.accounts, &reading)?;
@@ -228,6 +262,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let plan = plan::plan(&self.loaded.policy, view, &self.held, &keeps, &reading);
         let moved = self.record(&plan)?;
         let mut wake = Wake { utc: plan.wake_at, mono: None, exact: plan.wake_at.is_some() && plan.wake_at == plan.next_slot };
+        self.tell.next_slot = plan.next_slot;
         self.begin(plan.begin, &reading, &mut wake)?;
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
@@ -276,6 +311,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             let install = Install { policy: &loaded.policy, hash: &loaded.hash, text: &loaded.text, loaded_at };
             let owed = self.ledger.install(&install)?;
             self.installed = true;
+            self.outside.gauges.set_policy(loaded.policy.clone());
             self.recorded_policy(owed, now);
         }
         Ok(())
@@ -294,11 +330,9 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             return Ok(false);
         }
         let fresh = self.ledger.record(&plan.admit, &plan.moved)?;
-        for run in self.ledger.runs(fresh)?.values() {
+        for run in self.ledger.runs(fresh)?.values().chain(&plan.moved) {
             log::state(run, false);
-        }
-        for run in &plan.moved {
-            log::state(run, false);
+            self.outside.gauges.events.moved(run);
         }
         Ok(true)
     }
@@ -306,11 +340,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     fn beat(&mut self, now: Now) -> Result<(), ledger::Error> {
         // A command in the daemon's place is no daemon.
         if self.outside.only.is_none() && self.beat_at.is_none_or(|at| now.mono >= at) {
-            let verdict = match (self.clock_proof.proof(), self.held.accounts.is_empty()) {
-                (None, _) => "clock_unproved",
-                (Some(_), false) => "account_held",
-                (Some(_), true) => "ok",
-            };
+            let verdict = self.standing().word();
             self.ledger.heartbeat(now.utc, self.outside.process, verdict)?;
             self.beat_at = Some(now.mono + HEARTBEAT);
         }

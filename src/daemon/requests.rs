@@ -9,10 +9,11 @@ use crate::{
     cloud::CdbApi,
     domain::{
         now::{Now, later},
-        pause::{Pause, Paused, Scope},
+        pause::{Pause, Paused},
         plan,
         request::{Answer, MissedRow, RUNS_MAX, Request, RunAnswer, TAKEN_WITHIN, Taken, Wanted, by_hand, cut},
         run::Reading,
+        scope::Scope,
     },
     ledger::{
         self, Met,

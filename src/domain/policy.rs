@@ -7,7 +7,13 @@ use super::{
     schedule::Schedule,
 };
 use chrono::{DateTime, Utc};
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// The whole policy file.
 #[derive(Clone, Debug)]
@@ -16,8 +22,12 @@ pub struct Policy {
     pub ledger: Option<PathBuf>,
     /// Where the page listens.
     pub listen: Listen,
+    /// Where the token is read from that whoever reads there has to know; absent: none is asked for.
+    pub listen_token: Option<TokenSource>,
     /// How much history is kept.
     pub history: HistoryBounds,
+    /// Where the ledger is copied to each night; absent: nowhere.
+    pub ledger_copies: Option<LedgerCopies>,
     /// In the order of the file.
     pub accounts: Vec<Arc<Account>>,
     /// In the order of the file.
@@ -61,6 +71,26 @@ impl Listen {
     pub const DEFAULT: &str = "127.0.0.1:7306";
 }
 
+/// Where a token is read from. Never the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// A variable of the environment.
+    Env {
+        /// Its name.
+        name: String,
+    },
+    /// A file that holds nothing else.
+    File {
+        /// As resolved when the policy was loaded.
+        path: PathBuf,
+    },
+}
+
+/// Whether an address can be reached from this machine only.
+pub fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
 /// Bounds of the history; the newest success of each job and instance outlives both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryBounds {
@@ -68,6 +98,15 @@ pub struct HistoryBounds {
     pub max_age: Duration,
     /// So many runs are kept at most.
     pub max_runs: u64,
+}
+
+/// Copies of the ledger, one each night.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerCopies {
+    /// Where they lie.
+    pub folder: PathBuf,
+    /// So many are kept, 1 to 1000; the oldest go first.
+    pub keep: u32,
 }
 
 /// Credentials, an endpoint, and how hard both may be used.

@@ -7,9 +7,10 @@ use super::{
     catch_up::{Admitted, Cursor, NewRun, missed},
     names::{AccountName, InstanceId, JobName, RunId},
     now::later,
-    pause::{Asked, Keeps, Scope},
+    pause::{Asked, Keeps},
     policy::{Account, Instance, Job, Method, Overlap, Policy, Table},
     run::{Key, Outcome, Trigger, Windows, due::Kept},
+    scope::Scope,
     terms::Terms,
 };
 use chrono::{DateTime, TimeDelta, Utc};

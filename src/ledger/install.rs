@@ -126,9 +126,10 @@ fn keep_cursor(tx: &Transaction<'_>, pair: &(String, String), terms_id: i64, pri
 
 fn start_cursor(tx: &Transaction<'_>, job: &Job, instance: &Instance, terms_id: i64, at: DateTime<Utc>) -> Result<(), Error> {
     tx.prepare_cached(
-        "INSERT INTO cursors (job, instance_id, schedule, time_zone, terms_id, priority, cursor_ms, next_slot_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (job, instance_id) DO UPDATE SET schedule = ?3, time_zone = ?4, terms_id = ?5, priority = ?6, cursor_ms = ?7, next_slot_ms = ?8",
+        "INSERT INTO cursors (job, instance_id, schedule, time_zone, terms_id, priority, cursor_ms, next_slot_ms, since_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7)
+         ON CONFLICT (job, instance_id) DO UPDATE SET schedule = ?3, time_zone = ?4, terms_id = ?5, priority = ?6, cursor_ms = ?7, next_slot_ms = ?8,
+           since_ms = ?7",
     )?
     .execute(params![
         job.name.as_str(),

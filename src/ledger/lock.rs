@@ -58,6 +58,15 @@ impl LockFile {
     }
 }
 
+/// The id that the lock file beside `ledger` holds, read without taking it.
+pub(super) fn id_at(ledger: &Path) -> Option<String> {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(".lock");
+    let mut text = String::new();
+    File::open(PathBuf::from(name)).ok()?.take(256).read_to_string(&mut text).ok()?;
+    parse(&text).map(|mark| mark.ledger_id)
+}
+
 fn parse(text: &str) -> Option<Mark> {
     let mut lines = text.lines();
     let ledger_id = lines.next()?.strip_prefix("ledger ")?.to_owned();

@@ -1,17 +1,21 @@
 //! The record: one SQLite file that is the whole truth of the daemon, owned by the loop and called directly.
 //!
 //! Decided here: how the file is opened, locked and recognised ([`open`]), how the phases of a pass read and write it ([`view`], [`write`]), how
-//! rows are spelled ([`row`]), what is dropped ([`prune`]), and what people read ([`report`]). Not decided here: what becomes of a run (`domain::run`).
+//! rows are spelled ([`row`]), what is dropped ([`prune`]), what people read ([`report`]), and what is done for its
+//! health ([`check`], [`copy`], [`rebuild`]). Not decided here: what becomes of a run (`domain::run`).
 //!
 //! One transaction per phase, `synchronous=FULL`: what a phase reports as written is on the disk before the next begins.
 
 mod ask;
+pub mod check;
+pub mod copy;
 mod install;
 mod lock;
 mod open;
 mod pauses;
 mod prune;
 mod queue;
+mod rebuild;
 pub mod report;
 pub mod requests;
 mod row;
@@ -23,6 +27,7 @@ pub use install::Install;
 pub use open::Opened;
 pub use pauses::Met;
 pub use prune::Sweep;
+pub use rebuild::{Fate, Finds};
 pub use write::{Answered, Attempt, Begun};
 
 use crate::domain::{

@@ -7,8 +7,9 @@ use super::{
 };
 use crate::domain::{
     names::{InstanceId, JobName},
-    pause::{Pause, Scope},
+    pause::Pause,
     request::Answer,
+    scope::Scope,
 };
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};

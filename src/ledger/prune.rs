@@ -58,13 +58,23 @@ impl Ledger {
                 Ok(Passed { run_id: row.get(0)?, slot_ms: row.get(1)?, finished_at_ms: row.get(2)?, needed: row.get(3)? })
             })?
             .collect::<Result<Vec<_>, _>>()?;
+        let mut dropped_until = None;
         for run in &passed {
             next.after = (run.slot_ms, run.run_id);
             if next.drops(run) {
                 tx.prepare_cached("DELETE FROM runs WHERE run_id = ?1")?.execute([run.run_id])?;
                 next.pruned += 1;
                 next.excess -= 1;
+                dropped_until = Some(run.slot_ms);
             }
+        }
+        if let Some(until) = dropped_until {
+            // A slot up to here may have had a row: whoever checks the ledger does not miss it.
+            tx.prepare_cached(
+                "INSERT INTO meta (key, value) VALUES ('pruned_until_ms', ?1)
+                 ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(?1 AS INTEGER))",
+            )?
+            .execute([until.to_string()])?;
         }
         tx.commit()?;
         *sweep = next;

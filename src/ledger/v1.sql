@@ -182,6 +182,8 @@ CREATE TABLE cursors (
   priority INTEGER NOT NULL CHECK (typeof(priority) = 'integer'),
   cursor_ms INTEGER NOT NULL CHECK (typeof(cursor_ms) = 'integer'),
   next_slot_ms INTEGER CHECK (typeof(next_slot_ms) IN ('integer', 'null')),
+  -- From when on these slots are owed rows: the pair was new then, or its schedule another.
+  since_ms INTEGER NOT NULL CHECK (typeof(since_ms) = 'integer'),
   PRIMARY KEY (job, instance_id)
 );
 CREATE INDEX cursors_next ON cursors (next_slot_ms);

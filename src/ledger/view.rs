@@ -157,6 +157,12 @@ impl Ledger {
         Ok(counts.into_iter().filter_map(|(account, count)| Some((AccountName::parse(&account).ok()?, count))).collect())
     }
 
+    /// How many runs were sent and have not ended.
+    pub fn at_work(&self) -> Result<u64, Error> {
+        let mut count = self.conn.prepare_cached("SELECT count(*) FROM runs WHERE finished_at_ms IS NULL AND state <> 'due'")?;
+        Ok(count.query_row([], |row| row.get::<_, u32>(0))?.into())
+    }
+
     /// Whether any lane of an account has a row whose time has come; most passes have none.
     fn any_timed(&self, account: &str, now: DateTime<Utc>) -> Result<bool, Error> {
         let mut any = self.conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE account = ?1 AND next_at_ms <= ?2)")?;

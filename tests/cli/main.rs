@@ -5,6 +5,7 @@
 mod against;
 mod bad_policies;
 mod binary;
+mod care;
 mod demo;
 mod good_policies;
 mod health;

@@ -92,7 +92,7 @@ fn ledger() -> Ledger {
         )
         .unwrap();
     for instance in ["cdb-aaaa0001", "cdb-aaaa0002"] {
-        let insert = "INSERT INTO cursors VALUES ('nightly', ?1, '0 0 * * *', 'Etc/UTC', 1, 5, ?2, NULL)";
+        let insert = "INSERT INTO cursors VALUES ('nightly', ?1, '0 0 * * *', 'Etc/UTC', 1, 5, ?2, NULL, ?2)";
         ledger.connection().execute(insert, rusqlite::params![instance, now().timestamp_millis()]).unwrap();
     }
     ledger

@@ -18,6 +18,7 @@ mod lone;
 mod nights;
 mod pace;
 mod promise;
+mod rebuilt;
 mod reloads;
 mod requests;
 mod restored;

@@ -1,6 +1,7 @@
 //! The promise, checked from outside: the ledger's rows against the slots, and the ledger against the cloud.
 
 use crate::world::{Row, World};
+use cdb_backupd::ledger;
 use chrono::{DateTime, TimeDelta, Utc};
 
 impl World {
@@ -8,6 +9,8 @@ impl World {
     pub(crate) fn check(&self, from: DateTime<Utc>) {
         self.covers(from);
         self.knows();
+        let checked = ledger::check::check(&self.ledger_path()).unwrap();
+        assert_eq!(checked.findings, [], "the ledger says what no ledger may say, {}", self.story());
     }
 
     /// Every slot is covered by one row that ends, and no two backups that did not fail are of one run.

@@ -3,9 +3,9 @@
 use crate::world::{End, Row, World, job, policy, sim_instances, simulated};
 use cdb_backupd::{
     domain::{
-        pause::Scope,
         policy::Job,
         request::{Answer, Request, Wanted},
+        scope::Scope,
     },
     ledger::{Asker, ask, report::Reader},
     sim::settings::Settings,

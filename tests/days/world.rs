@@ -128,7 +128,7 @@ impl World {
         let cloud = Cloud::new(settings, truth);
         // A commit costs nothing in memory; where there is no such folder the tests are only slower.
         let shm = Path::new("/dev/shm");
-        let file = Arc::<Mutex<Option<Read>>>::default();
+        let file = Arc::default();
         let folder = if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() };
         Self {
             truth,
@@ -172,14 +172,11 @@ impl World {
 
     /// As `live`, through another API.
     pub(crate) async fn live_with<A: CdbApi>(&self, api: A, life: impl Future<Output = ()>, end: End) {
-        let process = {
-            let mut processes = self.processes.borrow_mut();
-            *processes += 1;
-            *processes
-        };
+        let process = self.processes.replace_with(|process| *process + 1) + 1;
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { clock, api, ring: self.ring.clone(), chores: self.chores.clone(), source: self.source.clone(), process, only: None };
+        let (ring, chores, source) = (self.ring.clone(), self.chores.clone(), self.source.clone());
+        let outside = Outside { ring, chores, source, ..Outside::new(clock, api, loaded.policy.clone(), process) };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
@@ -328,7 +325,9 @@ pub(crate) fn policy(n: usize) -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: Duration::from_secs(400 * 86_400), max_runs: 10_000_000 },
+        ledger_copies: None,
         instances: ids(n).iter().map(instance).collect(),
         accounts: vec![Arc::new(account)],
         jobs: Vec::new(),

@@ -4,6 +4,8 @@
 
 mod admissions;
 mod checks;
+mod checkups;
+mod copies;
 mod files;
 mod heads;
 mod locks;

@@ -140,6 +140,18 @@ fn the_unit_does_not_wait_for_a_word_that_this_program_does_not_send() {
 }
 
 #[test]
+fn systemd_hears_the_daemon_alone_and_kills_it_no_later_than_health_calls_it_dead() {
+    assert_eq!((value("NotifyAccess"), value("WatchdogSec")), ("main".into(), "60".into()));
+    assert!(values("WatchdogSignal").is_empty() && values("TimeoutAbortSec").is_empty(), "SIGABRT ends it: the daemon has no answer to it");
+    assert!(value("TimeoutStartSec").parse::<u64>().unwrap() > 60, "the first pass may come late, and whoever waits for the ledger asks for more");
+}
+
+#[test]
+fn a_reload_is_a_hangup_of_the_daemon_itself() {
+    assert_eq!(value("ExecReload"), "/bin/kill -HUP $MAINPID");
+}
+
+#[test]
 fn the_image_asks_the_program_for_its_health() {
     let check = instruction("HEALTHCHECK").unwrap();
     let (options, asked) = check.split_once("CMD ").unwrap();

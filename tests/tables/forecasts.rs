@@ -64,7 +64,9 @@ fn policy() -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: HOUR, max_runs: 1 },
+        ledger_copies: None,
         accounts: vec![account("main", 5.0), account("slow", 0.5)],
         instances: Vec::new(),
         jobs: Vec::new(),

@@ -53,7 +53,9 @@ pub(crate) fn policy(jobs: Vec<Job>) -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: secs(0), max_runs: 0 },
+        ledger_copies: None,
         accounts: vec![account("main", None), account("pay", None)],
         instances: vec![instance(1)],
         jobs: jobs.into_iter().map(Arc::new).collect(),

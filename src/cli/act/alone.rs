@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     cloud::{client::Client, credentials::KeyRing},
-    daemon::{self, Loaded, Outside, Source},
+    daemon::{self, Loaded, Outside},
     domain::{
         names::RunId,
         request::{Answer, Request},
@@ -36,10 +36,10 @@ pub(super) fn carry(act: &Act<'_>, mut ledger: Ledger, request: &Request) -> any
     let id = ledger.ask(request, &act.asker(), now.utc).map_err(|error| exit::of_ledger(&error).because(error.to_string()))?;
     act.globals.tell(crate::config::Level::Warning, "no daemon works on this ledger; this command takes its place until it is done");
     let client = Client::new(clock, KeyRing::of_process(), transport(&loaded.policy))?;
-    let ring = Arc::default();
-    let outside = Outside { clock, api: client, ring, chores: Arc::default(), source: Source::default(), process: random_number(), only: Some(id) };
+    let policy = Arc::new(loaded.policy);
+    let outside = Outside { only: Some(id), ..Outside::new(clock, client, policy.clone(), random_number()) };
     let bell = outside.ring.clone();
-    let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
+    let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
     let done = async {
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };

@@ -62,7 +62,7 @@ impl Backfill {
     /// How many slots the missed rows of this time cover.
     fn missed(&self, act: &Act<'_>, since: chrono::DateTime<chrono::Utc>, until: chrono::DateTime<chrono::Utc>) -> anyhow::Result<usize> {
         let filter = Filter {
-            selectors: self.selectors.clone().of_rows(),
+            selectors: self.selectors.scope(),
             states: [crate::domain::run::Outcome::Missed.word().to_owned()].into(),
             since: Some(since),
             until: Some(until),

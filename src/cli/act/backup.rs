@@ -94,16 +94,16 @@ impl Backup {
             return Err(Exit::Failed.because(format!("the policy in force knows no {what} {name}")).into());
         }
         if let Some(method) = &self.method {
-            let meant = policy.instances.iter().filter(|instance| self.selectors.keeps_instance(instance));
+            let meant = policy.instances.iter().filter(|instance| self.selectors.scope().keeps_instance(instance));
             let wanted = |id: &str| Wanted { job: None, instance: id.to_owned(), method: Some(method.clone()), tables: self.table.clone() };
             return Ok(meant.map(|instance| wanted(instance.id.as_str())).collect());
         }
         if self.selectors.job.is_empty() {
             return Err(Exit::Usage.because("name what to back up: `--job JOB`, `--instance NAME --method METHOD`, or `--run RUN`").into());
         }
-        let jobs: Vec<&Job> = policy.jobs.iter().map(AsRef::as_ref).filter(|job| self.selectors.keeps_job(job.name.as_str())).collect();
+        let jobs: Vec<&Job> = policy.jobs.iter().map(AsRef::as_ref).filter(|job| self.selectors.scope().keeps_job(job.name.as_str())).collect();
         let pairs = jobs.iter().flat_map(|job| job.instances.iter().map(move |instance| (job, instance)));
-        let meant = pairs.filter(|(_, instance)| self.selectors.keeps_instance(instance));
+        let meant = pairs.filter(|(_, instance)| self.selectors.scope().keeps_instance(instance));
         let mut wanted: Vec<Wanted> = meant.map(|(job, instance)| of_job(&job.name, instance.id.as_str())).collect();
         if let Some(since) = self.since.filter(|_| self.not_ok) {
             let since = since.seen(act.now.utc, Looking::Back, &act.globals.zone())?;

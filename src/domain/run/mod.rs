@@ -5,6 +5,7 @@
 //! Not decided here: who is next (`plan`), when a call may leave (`pace`), how a row is spelled (`ledger`).
 
 pub mod due;
+mod grade;
 mod reading;
 pub mod seen;
 pub mod sent;
@@ -18,6 +19,7 @@ use super::{
     terms::Terms,
 };
 use chrono::{DateTime, Utc};
+pub use grade::{Grade, SENT, STATES, WAITING};
 pub use reading::{Proof, Reading, Restored};
 use std::{sync::Arc, time::Duration};
 
