@@ -4,10 +4,12 @@
 
 use super::{Globals, run::list_offsets};
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, since_boot},
     cloud::client::Client,
     config::{self, Level, LoadError, Loaded},
     daemon::{Fresh, Read, Refused, Source},
+    domain::policy::TokenSource,
+    systemd::Systemd,
 };
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -16,17 +18,21 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 pub(super) struct Started {
     pub(super) ledger: PathBuf,
     pub(super) listen: Option<SocketAddr>,
+    pub(super) listen_token: Option<TokenSource>,
 }
 
 /// Where the loop gets the policy from when somebody asks for it again.
-pub(super) fn source(globals: &Globals, started: Started, clock: SystemClock, client: &Client<SystemClock>) -> Source {
-    let (globals, started, client) = (Arc::new(globals.clone()), Arc::new(started), client.clone());
+pub(super) fn source(globals: &Globals, started: Started, clock: SystemClock, client: &Client<SystemClock>, systemd: &Systemd) -> Source {
+    let (globals, started) = (Arc::new(globals.clone()), Arc::new(started));
+    let (client, systemd) = (client.clone(), systemd.clone());
     Source::of(move || {
-        let (globals, started, client) = (globals.clone(), started.clone(), client.clone());
+        let (globals, started, client, systemd) = (globals.clone(), started.clone(), client.clone(), systemd.clone());
         let file = globals.config.display().to_string();
         Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || read(&globals, &started, clock, &client));
-            read.await.unwrap_or_else(|_| Err(failed(file)))
+            systemd.reloading(since_boot());
+            let read = tokio::task::spawn_blocking(move || read(&globals, &started, clock, &client)).await;
+            systemd.reloaded();
+            read.unwrap_or_else(|_| Err(failed(file)))
         })
     })
 }
@@ -49,6 +55,9 @@ fn at_next_start(loaded: &Loaded, started: &Started) -> Vec<String> {
         let written = |listen: Option<SocketAddr>| listen.map_or("off".to_owned(), |address| address.to_string());
         let (new, old) = (written(loaded.listen), written(started.listen));
         sentences.push(format!("the policy says `listen: {new}`; this daemon keeps to {old} until it is restarted"));
+    }
+    if loaded.policy.listen_token != started.listen_token {
+        sentences.push("the policy has another `listen_token`; this daemon asks for the one it has until it is restarted".to_owned());
     }
     sentences
 }

@@ -77,8 +77,9 @@ impl Run {
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
+        let started = Started { ledger: loaded.ledger.clone(), listen: loaded.listen, listen_token: policy.listen_token.clone() };
+        let source = reread::source(globals, started, clock, &client, &systemd);
         let hooks = hooks::of_run(&systemd, &loaded.ledger, runtime.handle());
-        let source = reread::source(globals, Started { ledger: loaded.ledger, listen: loaded.listen }, clock, &client);
         let outside = Outside { gauges, hooks, source, ..Outside::new(clock, client, policy.clone(), random_number()) };
         let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.

@@ -130,7 +130,7 @@ impl World {
         let cloud = Cloud::new(settings, truth);
         // A commit costs nothing in memory; where there is no such folder the tests are only slower.
         let shm = Path::new("/dev/shm");
-        let file = Arc::<Mutex<Option<Read>>>::default();
+        let file = Arc::default();
         let folder = if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() };
         Self {
             truth,
@@ -175,11 +175,7 @@ impl World {
 
     /// As `live`, through another API.
     pub(crate) async fn live_with<A: CdbApi>(&self, api: A, life: impl Future<Output = ()>, end: End) {
-        let process = {
-            let mut processes = self.processes.borrow_mut();
-            *processes += 1;
-            *processes
-        };
+        let process = self.processes.replace_with(|process| *process + 1) + 1;
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
         let outside = Outside {

@@ -120,6 +120,23 @@ fn a_ledger_that_is_waited_for_at_the_start_asks_for_more_time_and_is_not_ready(
 }
 
 #[test]
+fn a_reload_is_announced_after_the_first_ready_and_ends_with_another_whether_the_file_is_good_or_not() {
+    in_real_time(async {
+        let stage = Stage::open("").await;
+        let mut ear = Ear::in_folder(stage.folder());
+        let daemon = stage.daemon(&ear, &[]);
+        stage.has_taken(Action::Create).await;
+        daemon.tell(Signal::HUP);
+        stage.until(SOON, || (ear.count("READY=1") == 2).then_some(())).await;
+        std::fs::write(stage.folder().join("policy.yaml"), "version: 1\njobs: [ { nmae: x } ]\n").expect("a policy is written");
+        daemon.tell(Signal::HUP);
+        stage.until(SOON, || (ear.count("READY=1") == 3).then_some(())).await;
+        assert_eq!((ear.count("RELOADING=1"), ear.count_of("MONOTONIC_USEC=")), (2, 2), "{:?}", ear.lines());
+        assert!(ear.first("READY=1") < ear.first("RELOADING=1"), "{:?}", ear.lines());
+    });
+}
+
+#[test]
 fn a_watchdog_of_another_process_is_not_fed_and_a_socket_without_a_file_is_heard() {
     in_real_time(async {
         let stage = Stage::open("").await;

@@ -318,7 +318,9 @@ fn settings(before: &Policy, after: &Policy) -> Vec<&'static str> {
     differing([
         ("ledger", before.ledger != after.ledger),
         ("listen", before.listen != after.listen),
+        ("listen_token", before.listen_token != after.listen_token),
         ("history", before.history != after.history),
+        ("ledger_copies", before.ledger_copies != after.ledger_copies),
         ("instances", before.instances != after.instances),
         ("defaults", before.by_hand != after.by_hand),
         ("blackouts", before.blackouts != after.blackouts),
