@@ -11,7 +11,7 @@
 //!    (alarm)                             ▲          └──────┬────────┘      one call = one attempt
 //!                                 governor (pace)          │ outcome
 //!                                                          ▼
-//!                                  history, show: readers of the ledger
+//!                              serve, history, show: readers of the ledger
 //! ```
 //!
 //! # Words
@@ -32,8 +32,9 @@
 //!
 //! # Reading order
 //!
-//! [`domain`] decides, [`ledger`] records, [`cloud`] calls, [`daemon`] turns; [`config`] reads the policy, [`cli`] puts concrete things together;
-//! [`alarm`], [`clock`], [`systemd`] and [`telemetry`] touch the machine; [`sim`] is a model of the cloud, for tests and the demo.
+//! [`domain`] decides, [`ledger`] records, [`cloud`] calls, [`daemon`] turns; [`serve`] shows it over HTTP; [`config`] reads the policy, [`cli`]
+//! puts concrete things together; [`alarm`], [`clock`], [`metrics`], [`systemd`] and [`telemetry`] touch the machine; [`sim`] is a model of the
+//! cloud, for tests and the demo.
 
 pub mod domain;
 
@@ -42,6 +43,8 @@ pub mod ledger;
 
 pub mod clock;
 pub mod daemon;
+pub mod metrics;
+pub mod serve;
 
 pub mod alarm;
 pub mod config;

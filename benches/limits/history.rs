@@ -10,7 +10,7 @@ use cdb_backupd::{
     ledger::Ledger,
 };
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -35,15 +35,20 @@ const BUILD: &str = "
       1700050400000 + i * 86400000, 1700050400000 + i * 86400000, 'succeeded', 1, 1700000000100 + i * 86400000, 100000000 + i * 1000 + c.terms_id,
       'a good backup', 1700000900000 + i * 86400000, 123456789 FROM n CROSS JOIN cursors c;";
 
-pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
-    let folder = tempfile::tempdir()?;
+/// A ledger of a million runs.
+pub(crate) fn million(folder: &tempfile::TempDir, clock: &SystemClock) -> anyhow::Result<PathBuf> {
     let file = folder.path().join("ledger.db");
-    let clock = SystemClock::new();
     drop(Ledger::open(&file, "history", clock.now().utc)?);
     let conn = rusqlite::Connection::open(&file)?;
     conn.execute_batch(&format!("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; BEGIN; {BUILD} COMMIT;"))?;
     let runs: u32 = conn.query_row("SELECT count(*) FROM runs", [], |row| row.get(0))?;
     anyhow::ensure!(runs == 1_000_000, "{runs} runs were made");
+    Ok(file)
+}
+
+pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
+    let (folder, clock) = (tempfile::tempdir()?, SystemClock::new());
+    let file = million(&folder, &clock)?;
     let limit = Limit::Most(20.0);
     let mut figures = Vec::new();
     for (name, options) in [

@@ -14,6 +14,7 @@ mod machine;
 mod pass;
 mod policy;
 mod replay;
+mod scrape;
 mod sim;
 mod whole_run;
 
@@ -26,10 +27,11 @@ use std::{
 type Section = fn() -> anyhow::Result<Vec<Figure>>;
 
 /// By the name that selects them.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("policy", policy::measure),
     ("pass", pass::measure),
     ("history", history::measure),
+    ("scrape", scrape::measure),
     ("call", calls::measure),
     ("run", whole_run::measure),
     ("idle", idle::measure),

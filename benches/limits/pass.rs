@@ -7,7 +7,7 @@ use crate::{
 use cdb_backupd::{
     clock::Clock,
     config::{self, Machine},
-    daemon::{self, Hooks, Loaded, Outside},
+    daemon::{self, Loaded, Outside},
     domain::now::Now,
     ledger::Ledger,
     sim::{
@@ -60,7 +60,7 @@ impl Backlog {
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
         let ledger = Ledger::open(&folder.join("ledger.db"), "pass", now.utc)?.ledger;
         let ring: Arc<Notify> = Arc::default();
-        let outside = Outside { clock, api: cloud, ring: ring.clone(), chores: Arc::default(), process: 1, hooks: Hooks::default() };
+        let outside = Outside { ring: ring.clone(), ..Outside::new(clock, cloud, loaded.policy.clone(), 1) };
         let mut took = Duration::ZERO;
         let life = async {
             // Simulated time goes on only when the loop sleeps: by then every slot has its row.

@@ -16,7 +16,7 @@ use cdb_backupd::{
         credentials::KeyRing,
     },
     config::{self, Machine},
-    daemon::{self, Hooks, Loaded, Outside},
+    daemon::{self, Loaded, Outside},
     domain::now::later,
     ledger::Ledger,
     sim::{
@@ -82,14 +82,7 @@ async fn runs(folder: &Path, sim: &Sim) -> anyhow::Result<Duration> {
     }));
     let file = folder.join("ledger.db");
     let ledger = Ledger::open(&file, "run", now.utc)?.ledger;
-    let outside = Outside {
-        clock,
-        api: Client::new(clock, keys, Transport::default())?,
-        ring: Arc::default(),
-        chores: Arc::default(),
-        process: 1,
-        hooks: Hooks::default(),
-    };
+    let outside = Outside::new(clock, Client::new(clock, keys, Transport::default())?, loaded.policy.clone(), 1);
     let mut from = None;
     let reader = rusqlite::Connection::open(&file)?;
     let life = async {

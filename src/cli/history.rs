@@ -6,21 +6,19 @@ use super::{
     moment::{Looking, Moment, Shown},
     table::visible,
 };
-use crate::ledger::{
-    self,
-    report::{Filter, Item, Reader, Selectors},
+use crate::{
+    domain::run::STATES,
+    ledger::{
+        self,
+        report::{Filter, Item, Line, NAMES, Reader, Selectors, values},
+    },
 };
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::{
     io::{self, Write},
     path::Path,
 };
-
-/// The states that `--state` takes: all words of DESIGN §4.
-pub const STATES: [&str; 12] =
-    ["due", "calling", "uncertain", "running", "succeeded", "failed", "timed_out", "unknown", "expired", "missed", "skipped", "cancelled"];
 
 /// The options of `history`, beside the global ones and the selectors.
 #[derive(Clone, Debug, clap::Args)]
@@ -53,7 +51,7 @@ impl HistoryArgs {
         if since.zip(until).is_some_and(|(since, until)| until <= since) {
             return Err(Exit::Usage.because("no time lies between --since and --until; name an earlier --since").into());
         }
-        Ok(Filter { selectors, states: self.states, not_ok: self.not_ok, since, until, limit: self.limit })
+        Ok(Filter { selectors, states: self.states, not_ok: self.not_ok, since, until, after: None, limit: self.limit })
     }
 }
 
@@ -122,7 +120,7 @@ fn json(reader: Option<&Reader>, filter: &Filter, out: &mut dyn Write) -> anyhow
     let mut one = |item: Item| {
         out.write_all(between.as_bytes())?;
         between = ",\n";
-        Ok(serde_json::to_writer(&mut *out, &Fields(&item))?)
+        Ok(serde_json::to_writer(&mut *out, &Line(&item))?)
     };
     each(reader, filter, &mut one).map_err(Failure::plain)?;
     writeln!(out, "\n]}}")?;
@@ -133,7 +131,7 @@ fn csv(reader: Option<&Reader>, filter: &Filter, out: &mut dyn Write) -> anyhow:
     let names = NAMES.join(",");
     write!(out, "{names}\r\n")?;
     each(reader, filter, |item| {
-        let cells = fields(&item).map(|value| match value {
+        let cells = values(&item).map(|value| match value {
             Value::Null => String::new(),
             Value::String(text) => quoted(text),
             other => other.to_string(),
@@ -146,80 +144,6 @@ fn csv(reader: Option<&Reader>, filter: &Filter, out: &mut dyn Write) -> anyhow:
 
 fn quoted(text: String) -> String {
     if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
-const NAMES: [&str; 23] = [
-    "run_id",
-    "job",
-    "instance_id",
-    "instance_name",
-    "account",
-    "region",
-    "method",
-    "slot",
-    "slot_local",
-    "slots",
-    "trigger",
-    "state",
-    "reason",
-    "why",
-    "backup_id",
-    "bytes",
-    "alias",
-    "attempts",
-    "last_code",
-    "last_request_id",
-    "started_at",
-    "finished_at",
-    "policy",
-];
-
-/// One run under [`NAMES`]: what JSON and CSV share.
-fn fields(item: &Item) -> [Value; 23] {
-    [
-        item.run_id.into(),
-        item.job.as_str().into(),
-        item.instance_id.as_str().into(),
-        item.instance_name.as_str().into(),
-        item.account.as_str().into(),
-        item.region.as_str().into(),
-        item.method.as_str().into(),
-        stamp(item.slot).into(),
-        item.slot_local.as_str().into(),
-        item.slots.into(),
-        item.trigger.as_str().into(),
-        item.state.as_str().into(),
-        item.reason.as_deref().into(),
-        item.why.as_str().into(),
-        item.backup_id.into(),
-        item.bytes.into(),
-        item.alias.as_str().into(),
-        item.attempts.into(),
-        item.last_code.as_deref().into(),
-        item.last_request_id.as_deref().into(),
-        item.started_at.map(stamp).into(),
-        item.finished_at.map(stamp).into(),
-        item.policy.as_deref().into(),
-    ]
-}
-
-/// Whole seconds, as the ledger's view has them: `fromdate` of jq takes no others.
-pub(super) fn stamp(t: DateTime<Utc>) -> String {
-    t.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// A run as a JSON object, its keys in the order of the interface.
-#[derive(Debug)]
-pub(super) struct Fields<'a>(pub(super) &'a Item);
-
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(NAMES.len()))?;
-        for (name, value) in NAMES.iter().zip(fields(self.0)) {
-            map.serialize_entry(name, &value)?;
-        }
-        map.end()
-    }
 }
 
 fn text(reader: Option<&Reader>, filter: &Filter, colour: bool, shown: &Shown, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -3,8 +3,10 @@
 //! Decided here: the options that every command has, and how a command's end becomes an exit code. A new command is one file with a clap struct
 //! and a `run`, and one arm in [`Command`] and in [`Command::run`].
 
+pub mod act;
 pub mod check;
 pub mod demo;
+mod door;
 mod effective;
 pub mod exit;
 mod glance;
@@ -103,6 +105,16 @@ pub enum Command {
     Show(reading::Show),
     /// Tell whether every job's backups are there, and what is wrong
     Status(status::Status),
+    /// Make backups now: of a job, of an instance, or of what went wrong
+    Backup(act::backup::Backup),
+    /// Run slots that were missed, the newest first
+    Backfill(act::backfill::Backfill),
+    /// End runs that wait
+    Cancel(act::cancel::Cancel),
+    /// Hold jobs and instances from starting, for a time
+    Pause(act::pause::Pause),
+    /// End pauses
+    Resume(act::pause::Resume),
     /// Tell whether a daemon works on the ledger
     Health(health::Health),
     /// Look after the ledger: check it, copy it, rebuild a lost one
@@ -123,6 +135,11 @@ impl Command {
             Self::History(history) => history.run(globals, now),
             Self::Show(show) => show.run(globals, now),
             Self::Status(status) => status.run(globals, now),
+            Self::Backup(backup) => backup.run(globals, now),
+            Self::Backfill(backfill) => backfill.run(globals, now),
+            Self::Cancel(cancel) => cancel.run(globals, now),
+            Self::Pause(pause) => pause.run(globals, now),
+            Self::Resume(resume) => resume.run(globals, now),
             Self::Health(health) => health.run(globals, now),
             Self::Ledger(ledger) => ledger.run(globals, now),
             Self::Demo(demo) => demo.run(globals),
@@ -135,18 +152,7 @@ impl Command {
 
     /// Whether its data are rows.
     fn has_rows(&self) -> bool {
-        match self {
-            Self::History(_) => true,
-            Self::Run(_)
-            | Self::Check(_)
-            | Self::Next(_)
-            | Self::Show(_)
-            | Self::Status(_)
-            | Self::Health(_)
-            | Self::Ledger(_)
-            | Self::Demo(_)
-            | Self::Sim(_) => false,
-        }
+        matches!(self, Self::History(_))
     }
 }
 

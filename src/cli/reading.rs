@@ -50,7 +50,7 @@ pub struct Show {
 impl History {
     /// Prints the runs.
     pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
-        let filter = self.args.filter(self.selectors.of_rows(), now.utc, &globals.zone())?;
+        let filter = self.args.filter(self.selectors.scope(), now.utc, &globals.zone())?;
         let ledger = self.ledger.path(globals, now)?;
         ended(history::run(&ledger, filter, output_of(globals)?, &mut io::stdout().lock()))
     }

@@ -2,6 +2,7 @@
 
 use super::{
     Globals, LogFormat,
+    door::Door,
     exit::{self, Exit},
     hooks,
 };
@@ -17,6 +18,7 @@ use crate::{
     daemon::{self, Ended, Loaded, Outside},
     domain::policy::Policy,
     ledger::{self, Ledger, Opened},
+    metrics::Gauges,
     systemd::Systemd,
     telemetry,
 };
@@ -29,7 +31,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 
 /// Run the daemon until SIGTERM or SIGINT; a second one ends it at once.
 #[derive(Debug, clap::Args)]
@@ -58,20 +63,24 @@ impl Run {
         if opened.put_back {
             tracing::warn!("the ledger is behind its lock file: it was put back from a copy or moved; every run is looked for before it is sent");
         }
+        let policy = Arc::new(loaded.policy);
+        let gauges = Arc::new(Gauges::new(policy.clone()));
         let ring = KeyRing::of_process();
-        let client = Client::new(clock, ring, transport(&loaded.policy))?;
+        let door = runtime.block_on(Door::take(loaded.listen, &policy, &loaded.ledger, &gauges, &ring, clock))?;
+        let client = Client::new(clock, ring, transport(&policy))?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             policy = %globals.config.display(),
             ledger = %loaded.ledger.display(),
+            listen = door.place(),
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
         let hooks = hooks::of_run(&systemd, &loaded.ledger, runtime.handle());
-        let outside = Outside { clock, api: client, ring: Arc::default(), chores: Arc::default(), process: random_number(), hooks };
-        let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
+        let outside = Outside { gauges, hooks, ..Outside::new(clock, client, policy.clone(), random_number()) };
+        let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
-        let ended = runtime.block_on(live(outside, opened.ledger, loaded, asked, &systemd))?;
+        let ended = runtime.block_on(live(outside, opened.ledger, loaded, door, asked, &systemd))?;
         runtime.shutdown_background();
         Ok(ended)
     }
@@ -124,10 +133,13 @@ async fn live(
     outside: Outside<SystemClock, Client<SystemClock>>,
     ledger: Ledger,
     loaded: Loaded,
+    door: Door,
     mut asked: Asked,
     systemd: &Systemd,
 ) -> anyhow::Result<Exit> {
-    let (first, stop) = tokio::sync::oneshot::channel::<()>();
+    let clock = outside.clock;
+    let answering = door.open(clock);
+    let (first, stop) = oneshot::channel::<()>();
     let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
     let daemon = daemon::run(outside, ledger, loaded, async {
         // The sender lives as long as the loop.
@@ -158,6 +170,7 @@ async fn live(
             }
         }
     };
+    answering.close(&clock).await;
     drop(alarm.shutdown().await);
     match ended {
         Ok(()) => Ok(Exit::Ok),

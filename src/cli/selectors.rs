@@ -1,6 +1,6 @@
 //! Which jobs and instances a command is about: the same options everywhere.
 
-use crate::{domain::policy::Instance, ledger::report};
+use crate::domain::scope::Scope;
 
 /// Options that narrow; none given: everything. Of one option any value may match, and every option that is given must.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -49,62 +49,25 @@ impl Selectors {
         self.job.is_empty() && self.instance.is_empty() && self.account.is_empty() && self.region.is_empty() && self.tag.is_empty()
     }
 
-    /// The same, as the ledger's reader takes them.
-    pub fn of_rows(self) -> report::Selectors {
-        report::Selectors {
-            jobs: self.job,
-            instances: self.instance,
-            accounts: self.account,
-            regions: self.region,
-            tags: self.tag.into_iter().map(|tag| (tag.key, tag.value)).collect(),
+    /// The same, as readers and requests take them.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            jobs: self.job.clone(),
+            instances: self.instance.clone(),
+            accounts: self.account.clone(),
+            regions: self.region.clone(),
+            tags: self.tag.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
         }
-    }
-
-    /// Whether a job is meant.
-    pub fn keeps_job(&self, name: &str) -> bool {
-        self.job.is_empty() || self.job.iter().any(|j| j == name)
-    }
-
-    /// Whether an instance is meant. Several values of one tag are any of them, several tags all of them.
-    pub fn keeps_instance(&self, instance: &Instance) -> bool {
-        let any = |given: &[String], is: &[&str]| given.is_empty() || given.iter().any(|g| is.contains(&g.as_str()));
-        let tagged = |tag: &Tag| {
-            let mut same_key = self.tag.iter().filter(|t| t.key == tag.key);
-            instance.tags.get(&tag.key).is_some_and(|value| same_key.any(|t| t.value == *value))
-        };
-        any(&self.instance, &[instance.id.as_str(), instance.name.as_str()])
-            && any(&self.account, &[instance.account.as_str()])
-            && any(&self.region, &[instance.region.as_str()])
-            && self.tag.iter().all(tagged)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::names::{AccountName, InstanceId, InstanceName, Region};
-
-    fn orders() -> Instance {
-        Instance {
-            id: InstanceId::parse("cdb-c1nl9rpv").unwrap(),
-            name: InstanceName::parse("orders").unwrap(),
-            account: AccountName::parse("main").unwrap(),
-            region: Region::parse("ap-guangzhou").unwrap(),
-            tags: [("env".to_owned(), "prod".to_owned())].into(),
-        }
-    }
 
     #[test]
-    fn one_option_is_any_of_its_values_and_every_option_must_match() {
-        let selectors = |instance: &[&str], tag: &[&str]| Selectors {
-            instance: instance.iter().map(|s| (*s).to_owned()).collect(),
-            tag: tag.iter().map(|t| t.parse().unwrap()).collect(),
-            ..Selectors::default()
-        };
-        assert!(selectors(&[], &[]).keeps_instance(&orders()));
-        assert!(selectors(&["scratch", "cdb-c1nl9rpv"], &["env=test", "env=prod"]).keeps_instance(&orders()));
-        assert!(!selectors(&["orders"], &["env=prod", "tier=gold"]).keeps_instance(&orders()));
-        assert!(!selectors(&["scratch"], &["env=prod"]).keeps_instance(&orders()));
-        assert!("env".parse::<Tag>().is_err());
+    fn a_tag_is_a_key_and_a_value() {
+        assert_eq!("env=prod".parse(), Ok(Tag { key: "env".into(), value: "prod".into() }));
+        assert!("env".parse::<Tag>().is_err() && "=prod".parse::<Tag>().is_err() && "env=".parse::<Tag>().is_err());
     }
 }

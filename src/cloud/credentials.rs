@@ -1,6 +1,6 @@
 //! Where keys come from, and who may read them. No message of this file holds a secret.
 
-use crate::domain::names::CredentialSource;
+use crate::domain::{names::CredentialSource, policy::TokenSource};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     collections::BTreeMap,
@@ -112,6 +112,17 @@ impl KeyRing {
         let keys = Arc::new(self.read(source)?);
         kept.insert(source.clone(), keys.clone());
         Ok(keys)
+    }
+
+    /// The token of the page, read now.
+    ///
+    /// # Errors
+    /// As keys: the variable is missing, or the file cannot be read, or others may read it.
+    pub fn token(&self, source: &TokenSource) -> Result<SecretString, CredentialError> {
+        match source {
+            TokenSource::Env { name } => self.variable(name),
+            TokenSource::File { path } => self.file(path, &Place::Path(path.clone())),
+        }
     }
 
     /// Forgets the keys of a source.

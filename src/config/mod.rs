@@ -32,7 +32,7 @@ pub use nearest::nearest;
 
 use crate::domain::{
     names::JobName,
-    policy::{Listen, Policy},
+    policy::{Listen, Policy, is_loopback},
 };
 use chrono::{DateTime, Utc};
 use fault::Findings;
@@ -140,6 +140,11 @@ pub fn check_bytes(file: &str, bytes: &[u8], beside: &Path, machine: &Machine, n
         let message = "CDB_BACKUPD_LISTEN must be an IP address and a port, such as `127.0.0.1:7306`, or `off`";
         return Err(LoadError::Faulty { faults: vec![Fault::of_file(file, "bad-listen", message.to_owned(), None)], beyond: 0 });
     };
+    if policy.listen_token.is_none() && listen.is_some_and(|address| !is_loopback(address.ip())) {
+        let message = "CDB_BACKUPD_LISTEN is no loopback address, and whoever reaches it could read the page";
+        let hint = format!("add {} to the policy, or listen on `{}`", lower::top::TOKEN_HINT, Listen::DEFAULT);
+        return Err(LoadError::Faulty { faults: vec![Fault::of_file(file, "listen-without-token", message.to_owned(), Some(hint))], beyond: 0 });
+    }
     warn::all(&policy, &ledger, machine, now, &mut findings);
     let (warnings, beyond) = findings.place(file, text);
     let text_hash = hex::encode(Sha256::digest(bytes));

@@ -112,6 +112,14 @@ impl<'de> Deserialize<'de> for Credentials {
     }
 }
 
+/// `listen_token`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TokenKeys {
+    pub(super) env: Option<Text>,
+    pub(super) file: Option<Text>,
+}
+
 /// One of `instances`, or `instance_defaults`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

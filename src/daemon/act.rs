@@ -110,6 +110,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     fn send(&mut self, begun: Begun, now: Now) {
         let Begun { run, attempt, signed_at } = begun;
         let doorbell = doorbell(&run);
+        self.outside.gauges.events.begun(&run);
         self.held.calls.insert(run.id);
         let call = self.call(&doorbell, signed_at, now);
         let create = Create { call, method: run.terms.method.clone(), alias: of_generation(&run.alias, run.generation) };

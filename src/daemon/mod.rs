@@ -8,6 +8,7 @@ mod act;
 mod chores;
 mod log;
 mod paces;
+mod requests;
 mod results;
 mod tell;
 
@@ -17,6 +18,7 @@ use crate::{
     domain::{
         names::InstanceId,
         now::Now,
+        pause::Paused,
         plan::{self, Held, Plan, Span},
         policy::Policy,
         proof::ClockProof,
@@ -24,6 +26,7 @@ use crate::{
         terms::Terms,
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
+    metrics::{Gauges, Standing},
 };
 use accounts::Accounts;
 use act::Done;
@@ -72,10 +75,22 @@ pub struct Outside<C, A> {
     pub ring: Arc<Notify>,
     /// Set when the night's housekeeping is to be done; the loop takes it back.
     pub chores: Arc<AtomicBool>,
+    /// Where the loop shows itself.
+    pub gauges: Arc<Gauges>,
     /// A number drawn at random for this process.
     pub process: i64,
+    /// The request that alone is carried out, by a command without a daemon; none: the policy is.
+    pub only: Option<i64>,
     /// Who is told how it goes.
     pub hooks: Hooks,
+}
+
+impl<C, A> Outside<C, A> {
+    /// An outside that nobody else has a hand in.
+    pub fn new(clock: C, api: A, policy: Arc<Policy>, process: i64) -> Self {
+        let gauges = Arc::new(Gauges::new(policy));
+        Self { clock, api, ring: Arc::default(), chores: Arc::default(), gauges, process, only: None, hooks: Hooks::default() }
+    }
 }
 
 /// Why the loop ended by itself.
@@ -94,6 +109,7 @@ struct Daemon<C, A> {
     accounts: Accounts,
     paces: Paces,
     held: Held,
+    paused: Option<Arc<Paused>>,
     unseen: BTreeMap<InstanceId, Unseen>,
     calls: JoinSet<Done>,
     unrecorded: Vec<Done>,
@@ -128,6 +144,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         proved_anew: false,
         accounts: Accounts::default(),
         held: Held::default(),
+        paused: None,
         unseen: BTreeMap::new(),
         calls: JoinSet::new(),
         unrecorded: Vec::new(),
@@ -138,6 +155,9 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         told: log::Told::default(),
         tell: tell::Tell::default(),
     };
+    if let Some(only) = daemon.outside.only {
+        daemon.ledger.only(only);
+    }
     let mut stop = std::pin::pin!(stop);
     loop {
         let mut wake = daemon.pass_or_hold()?;
@@ -176,6 +196,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 if std::mem::take(&mut self.ledger_held) {
                     tracing::info!("the ledger can be written again; going on");
                 }
+                self.show(after);
                 Ok(wake)
             }
             Err(error) if error.remedy() == Remedy::Hold => {
@@ -183,8 +204,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 if !std::mem::replace(&mut self.ledger_held, true) {
                     tracing::error!(%error, "the ledger cannot be written; nothing is started until it can be, tried again each second");
                 }
+                let after = self.outside.clock.now();
+                self.show(after);
                 let mut wake = Wake::default();
-                wake.sooner(self.outside.clock.now().mono + RETRY_LEDGER);
+                wake.sooner(after.mono + RETRY_LEDGER);
                 Ok(wake)
             }
             Err(error) => {
@@ -196,6 +219,13 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
     }
 
+    /// Shows how the loop stands after a pass.
+    fn show(&self, after: Now) {
+        // Without instances nobody is asked for the time, and nothing waits for it.
+        let clock_proved = self.clock_proof.proof().is_some() || self.loaded.policy.instances.is_empty();
+        self.outside.gauges.passed(after.mono, Standing { in_force: self.installed, clock_proved, ledger_writable: !self.ledger_held });
+    }
+
     fn pass(&mut self, now: Now) -> Result<Wake, ledger::Error> {
         if self.clock_proof.observe(now) {
             tracing::warn!("wall and monotonic time have parted by more than a minute; nothing starts until a reply's Date proves the clock again");
@@ -203,12 +233,21 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.record_results(now)?;
         self.install(now)?;
         let reading = self.reading(now);
-        let kept = plan::kept(&self.loaded.policy, now.utc);
-        self.held.accounts = self.accounts.held();
+        self.answer_requests(&reading)?;
+        let paused = self.paused(now)?;
+        let keeps = plan::keeps(&self.loaded.policy, paused, now.utc);
+        let held = self.accounts.held();
+        if held != self.held.accounts {
+            self.outside.gauges.set_held_accounts(held.clone());
+            self.held.accounts = held;
+        }
         self.held.unseen = self.unseen.keys().cloned().collect();
-        self.ledger.hold(&kept.keys().cloned().collect(), &self.held.unseen);
-        let view = self.ledger.view(&self.held.accounts, &reading)?;
-        let plan = plan::plan(&self.loaded.policy, view, &self.held, &kept, &reading);
+        self.ledger.hold(&keeps, &self.held.unseen);
+        let mut view = self.ledger.view(&self.held.accounts, &reading)?;
+        if self.outside.only.is_some() {
+            view.cursors.clear();
+        }
+        let plan = plan::plan(&self.loaded.policy, view, &self.held, &keeps, &reading);
         let moved = self.record(&plan)?;
         let mut wake = Wake { utc: plan.wake_at, mono: None, exact: plan.wake_at.is_some() && plan.wake_at == plan.next_slot };
         self.begin(plan.begin, &reading, &mut wake)?;
@@ -249,14 +288,16 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
         if self.proved_anew {
             self.ledger.clock_proved(now.utc)?;
+            self.paused = None;
             self.proved_anew = false;
         }
-        if !self.installed {
+        if !self.installed && self.outside.only.is_none() {
             let loaded = &self.loaded;
             let loaded_at = now.utc_at(loaded.at);
             let install = Install { policy: &loaded.policy, hash: &loaded.hash, text: &loaded.text, loaded_at };
             let owed = self.ledger.install(&install)?;
             self.installed = true;
+            self.outside.gauges.set_policy(loaded.policy.clone());
             log::installed(&loaded.policy, owed);
         }
         Ok(())
@@ -275,17 +316,16 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             return Ok(false);
         }
         let fresh = self.ledger.record(&plan.admit, &plan.moved)?;
-        for run in self.ledger.runs(fresh)?.values() {
+        for run in self.ledger.runs(fresh)?.values().chain(&plan.moved) {
             log::state(run, false);
-        }
-        for run in &plan.moved {
-            log::state(run, false);
+            self.outside.gauges.events.moved(run);
         }
         Ok(true)
     }
 
     fn beat(&mut self, now: Now) -> Result<(), ledger::Error> {
-        if self.beat_at.is_none_or(|at| now.mono >= at) {
+        // A command in the daemon's place is no daemon.
+        if self.outside.only.is_none() && self.beat_at.is_none_or(|at| now.mono >= at) {
             let verdict = self.standing().word();
             self.ledger.heartbeat(now.utc, self.outside.process, verdict)?;
             self.beat_at = Some(now.mono + HEARTBEAT);

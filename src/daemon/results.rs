@@ -39,6 +39,9 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             What::Listed { answer, .. } => (Action::List, answer.as_ref().err()),
             What::Probed { answer } => (Action::List, answer.as_ref().err()),
         };
+        let events = &self.outside.gauges.events;
+        let calls = if action == Action::Create { &events.creates } else { &events.lists };
+        calls.ended(error.map(|error| error.class));
         match error {
             Some(error) if error.class == Class::Throttled => {
                 let caller = caller(&self.outside.api, &done.doorbell.access);
@@ -118,7 +121,11 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
         self.ledger.answered(&answers)?;
         for answered in &answers {
-            self.told.answered(answered, before.get(&answered.run.id).copied());
+            let before = before.get(&answered.run.id).copied();
+            self.told.answered(answered, before);
+            if before != Some(answered.run.word()) {
+                self.outside.gauges.events.moved(&answered.run);
+            }
         }
         let recorded = std::mem::take(&mut self.unrecorded);
         for done in &recorded {

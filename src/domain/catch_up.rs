@@ -5,13 +5,14 @@
 use super::{
     names::{InstanceId, JobName},
     now::{earlier, later},
+    pause::Asked,
     policy::{Blackout, CatchUp, Job},
     run::{Key, Outcome, Trigger, Windows},
     schedule::Schedule,
     spread::share_of_spread,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// How late a slot of a job without catch-up may be seen and still run: a loop that was held for a moment is no downtime.
 const PUNCTUAL: Duration = Duration::from_secs(60);
@@ -44,6 +45,8 @@ pub struct NewRun {
     pub windows: Windows,
     /// 0 first, 9 last.
     pub priority: u8,
+    /// Who asked for it.
+    pub asked: Asked,
     /// Whether it may run.
     pub admitted: Admitted,
 }
@@ -58,7 +61,7 @@ pub enum Admitted {
         /// How.
         outcome: Outcome,
         /// A fixed word.
-        reason: &'static str,
+        reason: Cow<'static, str>,
         /// The sentence.
         why: String,
     },
@@ -82,7 +85,7 @@ pub fn rows(job: &Job, cursor: &Cursor, blackouts: &[Blackout], restored: bool, 
         let blackout = blackouts.iter().chain(&job.blackouts).find(|blackout| blackout.covers(newest).is_some());
         let admitted = blackout.map_or(Admitted::Due, |blackout| Admitted::Closed {
             outcome: Outcome::Skipped,
-            reason: "blackout",
+            reason: "blackout".into(),
             why: if blackout.reason.is_empty() {
                 "its slot lies in a blackout".into()
             } else {
@@ -94,7 +97,7 @@ pub fn rows(job: &Job, cursor: &Cursor, blackouts: &[Blackout], restored: bool, 
     let why = if restored { "the ledger was put back from a copy; the cloud may hold backups of this time" } else { "nobody was there to run it" };
     for (slot, last, slots) in missed(&job.schedule, cursor, missed_until) {
         let reason = if restored { "restored" } else { "downtime" };
-        rows.push(row(slot, last, slots, Admitted::Closed { outcome: Outcome::Missed, reason, why: why.into() }));
+        rows.push(row(slot, last, slots, Admitted::Closed { outcome: Outcome::Missed, reason: reason.into(), why: why.into() }));
     }
     rows
 }
@@ -145,6 +148,7 @@ fn new_run(
         slot_local: job.schedule.local(slot),
         windows: windows(job, instance, slot, now),
         priority: job.priority,
+        asked: Asked::default(),
         admitted,
     }
 }

@@ -36,15 +36,23 @@ pub struct Evidence {
 impl Freshness {
     /// How this evidence is to be taken at `now`.
     pub fn of(job: &Job, evidence: Evidence, now: DateTime<Utc>) -> Self {
+        Self::within(max_age(job, now), job.suspend, evidence, now)
+    }
+
+    /// The same for whoever asks for many instances of one job, and has its [`max_age`].
+    pub fn within(max_age: Duration, suspend: bool, evidence: Evidence, now: DateTime<Utc>) -> Self {
         match (evidence.newest_good, evidence.newest_ended) {
-            _ if job.suspend => Self::Paused,
+            _ if suspend => Self::Paused,
             (None, None) => Self::Awaited,
             (None, Some(_)) => Self::Never,
-            (Some(good), _) if (now - good).to_std().is_ok_and(|age| age > max_age(job, now)) => Self::Stale,
+            (Some(good), _) if (now - good).to_std().is_ok_and(|age| age > max_age) => Self::Stale,
             (Some(good), Some(ended)) if ended > good => Self::Late,
             (Some(_), _) => Self::Fresh,
         }
     }
+
+    /// All words, in the order of what they ask of people.
+    pub const WORDS: [&str; 5] = ["fresh", "paused", "late", "stale", "never"];
 
     /// The word that every reader shows; a pair that has had no slot yet has never been backed up either.
     pub fn word(self) -> &'static str {

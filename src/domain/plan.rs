@@ -10,6 +10,7 @@
 use super::{
     catch_up::{self, Cursor, NewRun},
     names::{AccountName, InstanceId, JobName, RunId},
+    pause::{Keeps, Paused},
     policy::Policy,
     run::{
         Doubt, Outcome, Reading, Restored, Run, State,
@@ -18,7 +19,10 @@ use super::{
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What the ledger shows the planner.
 #[derive(Clone, Debug, Default)]
@@ -143,25 +147,26 @@ pub struct ListStep {
     pub rank: u8,
 }
 
-/// What holds jobs at `now`, as the policy says.
-pub fn kept(policy: &Policy, now: DateTime<Utc>) -> BTreeMap<JobName, Kept> {
+/// What keeps runs from starting at `now`: jobs, as the policy says; pairs, as pauses do.
+pub fn keeps(policy: &Policy, paused: Arc<Paused>, now: DateTime<Utc>) -> Keeps {
     let all = policy.blackouts.iter().any(|blackout| blackout.covers(now).is_some());
     let hold = |job: &super::policy::Job| match () {
         () if job.suspend => Some(Kept::Suspended),
         () if all || job.blackouts.iter().any(|blackout| blackout.covers(now).is_some()) => Some(Kept::Blackout),
         () => None,
     };
-    policy.jobs.iter().filter_map(|job| Some((job.name.clone(), hold(job)?))).collect()
+    Keeps { jobs: policy.jobs.iter().filter_map(|job| Some((job.name.clone(), hold(job)?))).collect(), paused }
 }
 
-/// When the first of the blackouts that last at `now` ends.
-fn freed_at(policy: &Policy, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    policy.blackouts.iter().chain(policy.jobs.iter().flat_map(|job| &job.blackouts)).filter_map(|blackout| blackout.covers(now)).min()
+/// When the first of what keeps anything at `now` ends: a pause, or a blackout.
+fn freed_at(policy: &Policy, keeps: &Keeps, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let blackouts = policy.blackouts.iter().chain(policy.jobs.iter().flat_map(|job| &job.blackouts));
+    blackouts.filter_map(|blackout| blackout.covers(now)).chain(keeps.paused.ends_at).min()
 }
 
 /// Plans one pass.
-pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, Kept>, reading: &Reading) -> Plan {
-    let freed_at = if kept.is_empty() { None } else { freed_at(policy, reading.now.utc) };
+pub fn plan(policy: &Policy, view: View, held: &Held, keeps: &Keeps, reading: &Reading) -> Plan {
+    let freed_at = if keeps.is_empty() { None } else { freed_at(policy, keeps, reading.now.utc) };
     let mut plan = Plan { wake_at: [view.soonest, freed_at].into_iter().flatten().min(), next_slot: view.next_slot, ..Plan::default() };
     if reading.proof.is_some() && !view.cursors.is_empty() {
         plan.admit = admit(policy, &view.cursors, reading);
@@ -173,7 +178,7 @@ pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, K
         run.lease_over(reading);
         let called = held.calls.contains(&run.id);
         if matches!(run.state, State::Due { .. }) {
-            plan.settle(moved(run, kept, previous, &holds));
+            plan.settle(moved(run, keeps, previous, &holds));
         } else if was_calling {
             plan.moved.extend(Some(run).filter(|run| !matches!(run.state, State::Calling { .. })));
         } else if called {
@@ -185,8 +190,10 @@ pub fn plan(policy: &Policy, view: View, held: &Held, kept: &BTreeMap<JobName, K
         }
     }
     let mut queue = view.queue;
-    queue.sort_by_key(|waiting| (waiting.run.priority, waiting.run.key.slot, waiting.run.windows.start_by, waiting.run.id));
-    begin(queue, kept, holds, &mut plan);
+    queue.sort_by_key(|waiting| {
+        (waiting.run.priority, waiting.run.asked.behind_ms, waiting.run.key.slot, waiting.run.windows.start_by, waiting.run.id)
+    });
+    begin(queue, keeps, holds, &mut plan);
     plan.lists = lists.into_values().filter(|step| may_list(step, held)).collect();
     plan.lists.sort_by_key(|step| (step.rank, step.run.look_at(reading), step.run.id));
     plan
@@ -261,9 +268,9 @@ impl<'a> Holds<'a> {
 }
 
 /// A due row that ends, or has to be looked for, now.
-fn moved(mut run: Run, kept: &BTreeMap<JobName, Kept>, previous: Option<Previous>, holds: &Holds<'_>) -> Option<Run> {
+fn moved(mut run: Run, keeps: &Keeps, previous: Option<Previous>, holds: &Holds<'_>) -> Option<Run> {
     let reading = holds.reading;
-    match run.step(reading, kept.get(&run.key.job).copied(), previous) {
+    match run.step(reading, keeps.of(&run), previous) {
         Step::Close { outcome: Outcome::Expired, reason: None } => {
             let hold = holds.last_of(&run);
             run.end_as(Outcome::Expired, Some(hold.word().into()), reading.now);
@@ -275,19 +282,19 @@ fn moved(mut run: Run, kept: &BTreeMap<JobName, Kept>, previous: Option<Previous
     Some(run)
 }
 
-fn begin(queue: Vec<Waiting>, kept: &BTreeMap<JobName, Kept>, mut holds: Holds<'_>, plan: &mut Plan) {
+fn begin(queue: Vec<Waiting>, keeps: &Keeps, mut holds: Holds<'_>, plan: &mut Plan) {
     for Waiting { run, previous } in queue {
         let (account, held) = (&run.terms.account, holds.held);
         let is_held = held.accounts.contains(account) || held.unseen.contains(&run.key.instance) || held.calls.contains(&run.id);
         if is_held || holds.is_full(account) {
             continue;
         }
-        match run.step(holds.reading, kept.get(&run.key.job).copied(), previous) {
+        match run.step(holds.reading, keeps.of(&run), previous) {
             Step::Begin => {
                 *holds.in_flight.entry(account.clone()).or_default() += 1;
                 plan.begin.push(run);
             }
-            Step::Close { .. } | Step::Look => plan.settle(moved(run, kept, previous, &holds)),
+            Step::Close { .. } | Step::Look => plan.settle(moved(run, keeps, previous, &holds)),
             Step::Wait => {}
         }
     }

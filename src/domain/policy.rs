@@ -7,7 +7,13 @@ use super::{
     schedule::Schedule,
 };
 use chrono::{DateTime, Utc};
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// The whole policy file.
 #[derive(Clone, Debug)]
@@ -16,6 +22,8 @@ pub struct Policy {
     pub ledger: Option<PathBuf>,
     /// Where the page listens.
     pub listen: Listen,
+    /// Where the token is read from that whoever reads there has to know; absent: none is asked for.
+    pub listen_token: Option<TokenSource>,
     /// How much history is kept.
     pub history: HistoryBounds,
     /// Where the ledger is copied to each night; absent: nowhere.
@@ -28,6 +36,23 @@ pub struct Policy {
     pub jobs: Vec<Arc<Job>>,
     /// Those that hold for every job.
     pub blackouts: Vec<Blackout>,
+    /// For backups that no job describes.
+    pub by_hand: ByHand,
+}
+
+/// How a backup is run that somebody asks for and no job describes: as `defaults` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByHand {
+    /// How long after the request it may first be sent.
+    pub start_within: Duration,
+    /// How long after the start window it may stay open.
+    pub complete_within: Duration,
+    /// 0 first, 9 last.
+    pub priority: u8,
+    /// How often, and how far apart, it is tried.
+    pub retry: Retry,
+    /// How often a backup in progress is looked at.
+    pub poll: Poll,
 }
 
 /// Where the page, the metrics and the health checks listen.
@@ -44,6 +69,26 @@ pub enum Listen {
 impl Listen {
     /// Where it listens when nothing says otherwise.
     pub const DEFAULT: &str = "127.0.0.1:7306";
+}
+
+/// Where a token is read from. Never the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// A variable of the environment.
+    Env {
+        /// Its name.
+        name: String,
+    },
+    /// A file that holds nothing else.
+    File {
+        /// As resolved when the policy was loaded.
+        path: PathBuf,
+    },
+}
+
+/// Whether an address can be reached from this machine only.
+pub fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 /// Bounds of the history; the newest success of each job and instance outlives both.

@@ -8,6 +8,7 @@ use super::{
 use crate::domain::{
     catch_up::{self, Admitted, Cursor, NewRun},
     names::{InstanceId, JobName},
+    pause::Asked,
     policy::{Instance, Job, Policy},
     run::{Key, Outcome, Trigger, Windows},
     schedule::Schedule,
@@ -159,8 +160,9 @@ fn owe(tx: &Transaction<'_>, ledger_id: &str, pair: &(String, String), kept: &Ke
         let key = Key { job: job.clone(), instance: instance.clone(), slot, trigger: Trigger::Schedule, request: 0 };
         let windows = Windows { not_before: slot, start_by: until, complete_by: until, restart_by: until };
         let why = "the policy was changed before anybody ran it".to_owned();
-        let admitted = Admitted::Closed { outcome: Outcome::Missed, reason: "policy_changed", why };
-        let new = NewRun { key, slot_last, slots, slot_local: schedule.local(slot), windows, priority: kept.priority, admitted };
+        let admitted = Admitted::Closed { outcome: Outcome::Missed, reason: "policy_changed".into(), why };
+        let (slot_local, asked) = (schedule.local(slot), Asked::default());
+        let new = NewRun { key, slot_last, slots, slot_local, windows, priority: kept.priority, asked, admitted };
         rows += usize::from(insert(tx, ledger_id, &new, kept.terms_id, Some(policy_id), until)?.is_some());
     }
     Ok(rows)

@@ -6,21 +6,26 @@
 //!
 //! One transaction per phase, `synchronous=FULL`: what a phase reports as written is on the disk before the next begins.
 
+mod ask;
 pub mod check;
 pub mod copy;
 mod install;
 mod lock;
 mod open;
+mod pauses;
 mod prune;
 mod queue;
 mod rebuild;
 pub mod report;
+pub mod requests;
 mod row;
 mod view;
 mod write;
 
+pub use ask::{Asker, ask};
 pub use install::Install;
 pub use open::Opened;
+pub use pauses::Met;
 pub use prune::Sweep;
 pub use rebuild::{Fate, Finds};
 pub use write::{Answered, Attempt, Begun};

@@ -4,7 +4,10 @@
 //! a pass costs the same with 10 and with 100,000 due rows (`benches`).
 
 use super::{Error, Ledger, row::ms};
-use crate::domain::names::{InstanceId, JobName};
+use crate::domain::{
+    names::{InstanceId, JobName},
+    pause::Keeps,
+};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Queue {
     heads: BTreeMap<InstanceId, Place>,
     order: BTreeSet<Place>,
-    held_jobs: BTreeSet<JobName>,
+    keeps: Keeps,
     held_instances: BTreeSet<InstanceId>,
+    /// The request whose runs alone may start; none: all may.
+    only: Option<i64>,
     /// Rows whose time came up to here have been considered; none while any head may be wrong.
     ripe_until: Option<i64>,
 }
@@ -25,17 +30,18 @@ pub(super) struct Queue {
 struct Place {
     account: String,
     priority: i64,
+    behind: i64,
     slot: i64,
     start_by: i64,
     run: i64,
 }
 
-const HEAD: &str = "SELECT r.job, r.account, r.priority, r.slot_ms, r.start_by_ms, r.run_id FROM runs r
+const HEAD: &str = "SELECT r.job, r.even_if_held, r.asked, r.account, r.priority, r.behind_ms, r.slot_ms, r.start_by_ms, r.run_id FROM runs r
   WHERE r.instance_id = ?1 AND r.state = 'due' AND r.due_at_ms <= ?2
     AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.instance_id = ?1 AND f.finished_at_ms IS NULL AND f.state <> 'due')
-    AND NOT (r.generation = 1 AND r.attempts = 0 AND r.trigger = 'schedule' AND EXISTS (SELECT 1 FROM runs p WHERE p.instance_id = ?1
-      AND p.state = 'due' AND p.job = r.job AND p.trigger = 'schedule' AND p.slot_ms < r.slot_ms))
-  ORDER BY r.priority, r.slot_ms, r.start_by_ms, r.run_id";
+    AND NOT (r.generation = 1 AND r.attempts = 0 AND r.asked = 0 AND EXISTS (SELECT 1 FROM runs p WHERE p.instance_id = ?1
+      AND p.state = 'due' AND p.job = r.job AND p.asked = 0 AND p.slot_ms < r.slot_ms))
+  ORDER BY r.priority, r.behind_ms, r.slot_ms, r.start_by_ms, r.run_id";
 
 impl Queue {
     /// Every head may be wrong: they are read anew.
@@ -45,7 +51,8 @@ impl Queue {
 
     /// The first runs of an account, in order.
     pub(super) fn heads(&self, account: &str, most: usize) -> Vec<i64> {
-        let start = Place { account: account.to_owned(), priority: i64::MIN, slot: i64::MIN, start_by: i64::MIN, run: i64::MIN };
+        let least = i64::MIN;
+        let start = Place { account: account.to_owned(), priority: least, behind: least, slot: least, start_by: least, run: least };
         self.order.range(start..).take_while(|place| place.account == account).take(most).map(|place| place.run).collect()
     }
 
@@ -88,9 +95,21 @@ impl Queue {
         let mut line = conn.prepare_cached(HEAD)?;
         let mut line = line.query(params![instance.as_str(), now_ms])?;
         while let Some(row) = line.next()? {
-            let job: String = row.get(0)?;
-            if !self.held_jobs.contains(job.as_str()) {
-                return Ok(Some(Place { account: row.get(1)?, priority: row.get(2)?, slot: row.get(3)?, start_by: row.get(4)?, run: row.get(5)? }));
+            let (job, even_if_held): (String, bool) = (row.get(0)?, row.get(1)?);
+            let job = JobName::from_row(&job).map_err(|error| Error::Row(format!("job {job}: {error}")))?;
+            if !even_if_held && self.keeps.of_pair(&job, instance).is_some() {
+                continue;
+            }
+            let place = Place {
+                account: row.get(3)?,
+                priority: row.get(4)?,
+                behind: row.get(5)?,
+                slot: row.get(6)?,
+                start_by: row.get(7)?,
+                run: row.get(8)?,
+            };
+            if self.only.is_none_or(|only| row.get(2).is_ok_and(|asked: i64| asked == only)) {
+                return Ok(Some(place));
             }
         }
         Ok(None)
@@ -98,16 +117,22 @@ impl Queue {
 }
 
 impl Ledger {
-    /// Says which jobs are held, and which instances could not be looked at; their runs leave the queue, and come back when the hold is gone.
-    pub fn hold(&mut self, jobs: &BTreeSet<JobName>, instances: &BTreeSet<InstanceId>) {
+    /// Says what is kept from starting, and which instances could not be looked at; their runs leave the queue, and come back when the hold is gone.
+    pub fn hold(&mut self, keeps: &Keeps, instances: &BTreeSet<InstanceId>) {
         let queue = &mut self.queue;
-        if queue.held_jobs != *jobs {
-            queue.held_jobs.clone_from(jobs);
+        if queue.keeps != *keeps {
+            queue.keeps = keeps.clone();
             queue.doubt();
         }
         if queue.held_instances != *instances {
             self.touched.extend(queue.held_instances.symmetric_difference(instances).cloned());
             queue.held_instances.clone_from(instances);
         }
+    }
+
+    /// From now on only the runs of this request start.
+    pub fn only(&mut self, request: i64) {
+        self.queue.only = Some(request);
+        self.queue.doubt();
     }
 }

@@ -3,6 +3,7 @@
 use super::Error;
 use crate::domain::{
     names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region, RunId},
+    pause::Asked,
     policy::{Method, Overlap, Poll, Retry, Table},
     reply::Class,
     run::{Closed, Doubt, Follow, Key, LastFailure, Look, Outcome, Run, State, Tally, Trigger, Windows, Wish},
@@ -37,7 +38,7 @@ fn damaged(what: &str, value: impl std::fmt::Debug) -> Error {
 }
 
 /// The columns that a run is read from; `terms_id` comes first.
-pub(super) const RUN_COLUMNS: &str = "terms_id, run_id, job, instance_id, slot_ms, trigger, request, priority, alias, not_before_ms, start_by_ms, \
+pub(super) const RUN_COLUMNS: &str = "terms_id, run_id, job, instance_id, slot_ms, trigger, request, asked, even_if_held, behind_ms, priority, alias, not_before_ms, start_by_ms, \
      complete_by_ms, restart_by_ms, state, generation, attempts, sends, busy, failures, wish, looked_process, looked_generation, started_at_ms, \
      last_class, last_code, due_at_ms, attempt_id, signed_at_s, process, lease_ms, doubt, clear_after_ms, look_at_ms, look_step, look_tried, \
      read_at_ms, backup_id, listed, since_ms, absent_since_ms, follow_until_ms, reason, why, finished_at_ms, bytes, first_outcome";
@@ -98,6 +99,11 @@ pub(super) fn run(row: &Row<'_>, terms: Arc<Terms>) -> Result<Run, Error> {
             restart_by: at(column!("restart_by_ms"))?,
         },
         priority: row.get(column!("priority"))?,
+        asked: Asked {
+            request: row.get(column!("asked"))?,
+            even_if_held: row.get(column!("even_if_held"))?,
+            behind_ms: row.get(column!("behind_ms"))?,
+        },
         alias: text(column!("alias"))?,
         generation: row.get(column!("generation"))?,
         tally: Tally {

@@ -43,6 +43,11 @@ CREATE TABLE runs (
   slot_ms INTEGER NOT NULL CHECK (typeof(slot_ms) = 'integer'),
   trigger TEXT NOT NULL CHECK (trigger IN ('schedule', 'manual')),
   request INTEGER NOT NULL DEFAULT 0 CHECK (typeof(request) = 'integer' AND (trigger = 'schedule') = (request = 0)),
+  -- The request that asked for it: a run by hand, or a slot that is backfilled. 0: nobody.
+  asked INTEGER NOT NULL DEFAULT 0 CHECK (typeof(asked) = 'integer' AND (trigger = 'schedule' OR asked = request)),
+  even_if_held INTEGER NOT NULL DEFAULT 0 CHECK (even_if_held = 0 OR (even_if_held = 1 AND asked <> 0)),
+  -- How far back a backfilled slot lay: it stands behind all that is due by itself, the newest first.
+  behind_ms INTEGER NOT NULL DEFAULT 0 CHECK (typeof(behind_ms) = 'integer' AND behind_ms >= 0),
   slot_local TEXT NOT NULL CHECK (typeof(slot_local) = 'text'),
   slot_last_ms INTEGER NOT NULL CHECK (typeof(slot_last_ms) = 'integer' AND slot_last_ms >= slot_ms),
   slots INTEGER NOT NULL CHECK (typeof(slots) = 'integer' AND slots >= 1 AND (slots = 1 OR state = 'missed')),
@@ -105,7 +110,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_ranges ON runs (job, instance_id, slot_ms) WHERE slots > 1;
 CREATE INDEX runs_by_slot ON runs (slot_ms);
-CREATE INDEX runs_due ON runs (instance_id, priority, slot_ms, start_by_ms, run_id) WHERE state = 'due';
+CREATE INDEX runs_due ON runs (instance_id, priority, behind_ms, slot_ms, start_by_ms, run_id) WHERE state = 'due';
 CREATE INDEX runs_ripe ON runs (due_at_ms) WHERE state = 'due';
 CREATE INDEX runs_in_flight ON runs (instance_id, job) WHERE finished_at_ms IS NULL AND state <> 'due';
 CREATE INDEX runs_calling ON runs (process) WHERE state = 'calling';
@@ -183,7 +188,7 @@ CREATE TABLE cursors (
 );
 CREATE INDEX cursors_next ON cursors (next_slot_ms);
 
--- What people asked for.
+-- What people asked for, and what the daemon answered.
 CREATE TABLE requests (
   request_id INTEGER PRIMARY KEY AUTOINCREMENT,
   at_ms INTEGER NOT NULL CHECK (typeof(at_ms) = 'integer'),
@@ -193,8 +198,21 @@ CREATE TABLE requests (
   arguments TEXT NOT NULL CHECK (typeof(arguments) = 'text'),
   reason TEXT CHECK (typeof(reason) IN ('text', 'null')),
   answer TEXT CHECK (typeof(answer) IN ('text', 'null')),
-  answered_at_ms INTEGER CHECK (typeof(answered_at_ms) IN ('integer', 'null'))
+  answered_at_ms INTEGER CHECK (typeof(answered_at_ms) IN ('integer', 'null') AND (answered_at_ms IS NULL) = (answer IS NULL))
 );
+CREATE INDEX requests_open ON requests (request_id) WHERE answered_at_ms IS NULL;
+
+-- What people hold. One whose end has passed, or that was ended, holds nothing.
+CREATE TABLE pauses (
+  pause_id INTEGER PRIMARY KEY REFERENCES requests,
+  scope TEXT NOT NULL CHECK (typeof(scope) = 'text'),
+  from_ms INTEGER NOT NULL CHECK (typeof(from_ms) = 'integer'),
+  until_ms INTEGER CHECK (typeof(until_ms) IN ('integer', 'null')),
+  who TEXT NOT NULL CHECK (typeof(who) = 'text'),
+  reason TEXT NOT NULL CHECK (typeof(reason) = 'text'),
+  ended_at_ms INTEGER CHECK (typeof(ended_at_ms) IN ('integer', 'null'))
+);
+CREATE INDEX pauses_on ON pauses (pause_id) WHERE ended_at_ms IS NULL;
 
 -- The last finished pass; one row.
 CREATE TABLE heartbeat (

@@ -124,7 +124,7 @@ impl Ledger {
         let mut waiting = Vec::new();
         for instance in std::mem::take(&mut self.touched) {
             let runs = self.select(
-                "AS r WHERE r.instance_id = ?1 AND r.state = 'due' AND r.generation = 1 AND r.attempts = 0 AND r.trigger = 'schedule'
+                "AS r WHERE r.instance_id = ?1 AND r.state = 'due' AND r.generation = 1 AND r.attempts = 0 AND r.asked = 0
                    AND r.due_at_ms <= ?2 AND EXISTS (SELECT 1 FROM runs p WHERE p.instance_id = r.instance_id AND p.job = r.job
                      AND p.finished_at_ms IS NULL AND p.state <> 'due' AND p.slot_ms < r.slot_ms AND p.read_at_ms > r.not_before_ms) LIMIT 64",
                 &[&instance.as_str(), &ms(now)],

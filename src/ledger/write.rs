@@ -208,13 +208,14 @@ pub(super) fn insert(
     let account: String = tx.prepare_cached("SELECT account FROM terms WHERE terms_id = ?1")?.query_row([terms_id], |row| row.get(0))?;
     let (state, due_at, ended) = match &new.admitted {
         Admitted::Due => ("due", Some(ms(windows.not_before)), None),
-        Admitted::Closed { outcome, reason, why } => (outcome.word(), None, Some((*reason, why.as_str()))),
+        Admitted::Closed { outcome, reason, why } => (outcome.word(), None, Some((reason.as_ref(), why.as_str()))),
     };
     let inserted = tx
         .prepare_cached(
             "INSERT INTO runs (job, instance_id, slot_ms, trigger, request, slot_local, slot_last_ms, slots, terms_id, account, policy_id, priority,
-               alias, not_before_ms, start_by_ms, complete_by_ms, restart_by_ms, state, due_at_ms, next_at_ms, reason, why, finished_at_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+               alias, not_before_ms, start_by_ms, complete_by_ms, restart_by_ms, state, due_at_ms, next_at_ms, reason, why, finished_at_ms,
+               asked, even_if_held, behind_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -241,6 +242,9 @@ pub(super) fn insert(
             ended.map(|(reason, _)| reason),
             ended.map(|(_, why)| why),
             ended.map(|_| ms(now)),
+            new.asked.request,
+            new.asked.even_if_held,
+            new.asked.behind_ms,
         ])?;
     Ok((inserted > 0).then(|| RunId(tx.last_insert_rowid())))
 }

@@ -2,7 +2,7 @@
 
 use cdb_backupd::{
     config::{Cadence, Loaded, Machine, check_text},
-    domain::policy::{CatchUp, Method},
+    domain::policy::{CatchUp, Method, TokenSource},
 };
 use std::time::Duration;
 
@@ -153,6 +153,23 @@ fn the_machine_says_what_the_file_does_not() {
     assert_eq!(load_on("version: 1\nlisten: off\n", &both).listen, None);
     let wrong = check_text("p", text, &machine(&[("CDB_BACKUPD_LISTEN", "here")]), "2026-11-24T02:00:00Z".parse().expect("a moment"));
     assert_eq!(wrong.expect_err("no address").faults()[0].code, "bad-listen");
+    let open = check_text("p", text, &machine(&[("CDB_BACKUPD_LISTEN", "10.0.0.1:7306")]), "2026-11-24T02:00:00Z".parse().expect("a moment"));
+    assert_eq!(open.expect_err("no token").faults()[0].code, "listen-without-token");
+}
+
+#[test]
+fn a_token_lets_the_page_be_read_from_elsewhere_and_lies_beside_the_policy_or_where_systemd_puts_credentials() {
+    let machine = |variables: &[(&str, &str)]| Machine::pictured(variables, &[], "");
+    let text = "version: 1\nlisten: 0.0.0.0:7306\nlisten_token: { file: token }\n";
+    let file = |path: &str| Some(TokenSource::File { path: path.into() });
+    assert_eq!(load_on(text, &machine(&[])).policy.listen_token, file("/etc/cdb-backupd/token"));
+    assert_eq!(load_on(text, &machine(&[("CREDENTIALS_DIRECTORY", "/run/c")])).policy.listen_token, file("/run/c/token"));
+    let text = "version: 1\nlisten_token: { env: PAGE_TOKEN }\n";
+    let open = load_on(text, &machine(&[("CDB_BACKUPD_LISTEN", "[::]:7306")]));
+    assert_eq!(open.policy.listen_token, Some(TokenSource::Env { name: "PAGE_TOKEN".into() }));
+    for listen in ["127.0.0.1:7306", "127.8.8.8:1", "\"[::1]:7306\"", "\"[::ffff:127.0.0.1]:7306\""] {
+        assert_eq!(load(&format!("version: 1\nlisten: {listen}\n")).policy.listen_token, None, "{listen}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use cdb_backupd::{
         credentials::KeyRing,
     },
     config,
-    daemon::{self, Hooks, Loaded, Outside},
+    daemon::{self, Loaded, Outside},
     ledger::Ledger,
     telemetry::{self, LogFormat},
 };
@@ -112,15 +112,10 @@ pub(crate) fn live(policy: &Path, cut: Cut) -> anyhow::Result<()> {
     let number = RandomState::new().hash_one(cut.nth) >> 1;
     let mut ledger = Ledger::open(&loaded.ledger, &format!("{number:030x}"), now.utc)?.ledger;
     cut.arm(ledger.connection_mut()).context("set the hooks")?;
-    let outside = Outside {
-        clock,
-        api: Client::new(clock, KeyRing::of_process(), Transport::default())?,
-        ring: Arc::default(),
-        chores: Arc::default(),
-        process: number.cast_signed(),
-        hooks: Hooks::default(),
-    };
-    let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
+    let policy = Arc::new(loaded.policy);
+    let api = Client::new(clock, KeyRing::of_process(), Transport::default())?;
+    let outside = Outside::new(clock, api, policy.clone(), number.cast_signed());
+    let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;

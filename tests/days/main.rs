@@ -19,6 +19,7 @@ mod nights;
 mod pace;
 mod promise;
 mod rebuilt;
+mod requests;
 mod restored;
 mod seeds;
 mod stamps;

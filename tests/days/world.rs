@@ -7,7 +7,7 @@ use cdb_backupd::{
     domain::{
         names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceId, InstanceName, JobName, Region},
         now::Now,
-        policy::{Account, CatchUp, HistoryBounds, Instance, Job, Listen, Method, Overlap, Policy, Poll, Retry},
+        policy::{Account, ByHand, CatchUp, HistoryBounds, Instance, Job, Listen, Method, Overlap, Policy, Poll, Retry},
         schedule::Schedule,
     },
     ledger::Ledger,
@@ -113,6 +113,8 @@ pub(crate) struct World {
     pub(crate) chores: Arc<AtomicBool>,
     /// What the next daemon tells.
     pub(crate) hooks: RefCell<Hooks>,
+    /// Rung as the alarm rings each second.
+    pub(crate) ring: Arc<Notify>,
     offset: Arc<Mutex<TimeDelta>>,
     stepped: Arc<Notify>,
     processes: RefCell<i64>,
@@ -132,6 +134,7 @@ impl World {
             folder,
             chores: Arc::default(),
             hooks: RefCell::default(),
+            ring: Arc::default(),
             offset: Arc::default(),
             stepped: Arc::default(),
             processes: RefCell::new(100),
@@ -172,7 +175,8 @@ impl World {
         };
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside { clock, api, ring: Arc::default(), chores: self.chores.clone(), process, hooks: self.hooks.take() };
+        let new = Outside::new(clock, api, loaded.policy.clone(), process);
+        let outside = Outside { ring: self.ring.clone(), chores: self.chores.clone(), hooks: self.hooks.take(), ..new };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
@@ -326,12 +330,20 @@ pub(crate) fn policy(n: usize) -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: Duration::from_secs(400 * 86_400), max_runs: 10_000_000 },
         ledger_copies: None,
         instances: ids(n).iter().map(instance).collect(),
         accounts: vec![Arc::new(account)],
         jobs: Vec::new(),
         blackouts: Vec::new(),
+        by_hand: ByHand {
+            start_within: Duration::from_secs(2 * 3600),
+            complete_within: Duration::from_secs(12 * 3600),
+            priority: 5,
+            retry: Retry { after_failed: 1, max_attempts: None, initial_backoff: Duration::from_secs(2), max_backoff: Duration::from_secs(600) },
+            poll: Poll { initial: Duration::from_secs(15), max: Duration::from_secs(300) },
+        },
     }
 }
 

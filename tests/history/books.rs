@@ -174,8 +174,14 @@ fn fill(conn: &Connection) {
     let uncertain = with(with(uncertain.to_vec(), &look), &pay);
     put(conn, 12, &with(uncertain, &[("attempts", 1.into()), ("last_class", word("ambiguous")), ("last_code", word("timeout"))]));
     put(conn, 13, &[]);
-    let manual =
-        [("trigger", word("manual")), ("request", 1.into()), ("job", word("by-hand")), ("policy_id", Value::Null), ("attempt_id", 10.into())];
+    let manual = [
+        ("trigger", word("manual")),
+        ("request", 1.into()),
+        ("asked", 1.into()),
+        ("job", word("by-hand")),
+        ("policy_id", Value::Null),
+        ("attempt_id", 10.into()),
+    ];
     let calling = [("state", word("calling")), ("due_at_ms", Value::Null), ("signed_at_s", 1_763_000_000.into()), ("process", 7.into())];
     put(conn, 14, &with(with(manual.to_vec(), &calling), &[("lease_ms", 20_000.into()), ("attempts", 1.into())]));
     conn.execute_batch(

@@ -47,11 +47,10 @@ impl Desk {
         self.ledger.connection()
     }
 
-    /// A run of the nightly job that ended so many hours ago; `put` places it by hours after a slot of 2026-11-23.
+    /// A run of the nightly job whose slot was so many hours ago, or up to one more; `put` places it by hours after a slot of 2026-11-23.
     fn run(&self, instance: &str, hours_ago: i64, state: &str, why: &str) {
         let now: i64 = self.conn().query_row("SELECT unixepoch()", [], |row| row.get(0)).unwrap();
-        let slot = (now / 3_600 - hours_ago) * 3_600_000;
-        let hour = (slot - at("2026-11-23T18:30:00Z").timestamp_millis()) / 3_600_000;
+        let hour = (now - hours_ago * 3_600 - at("2026-11-23T18:30:00Z").timestamp()).div_euclid(3_600);
         let of_pair = |instance: &str| vec![("instance_id", Value::Text(instance.to_owned()))];
         put(self.conn(), hour, &[ended(state, Some("reason"), why), of_pair(instance), vec![("run_id", Value::Null)]].concat());
         if state == "succeeded" {
@@ -143,4 +142,24 @@ fn instances_without_any_good_backup_and_those_that_no_job_matches_are_named() {
     assert!(lines[0].starts_with("cdb-aaaa0001  pay") && lines[0].ends_with("no good backup yet by nightly-full"), "{text}");
     assert!(lines[1].starts_with("cdb-aaaa0002  scratch") && lines[1].ends_with("no job matches it"), "{text}");
     assert_eq!(code, Some(3));
+}
+
+#[test]
+fn what_is_paused_stands_on_top_and_a_pause_older_than_a_day_is_asked_about() {
+    let desk = Desk::new();
+    desk.run("cdb-c1nl9rpv", 27, "succeeded", "the backup is good");
+    desk.run("cdb-aaaa0001", 3, "succeeded", "the backup is good");
+    let conn = desk.conn();
+    conn.execute_batch(
+        r#"INSERT INTO requests (request_id, at_ms, who, uid, what, arguments) VALUES (1, 1, 'alice', 7, 'pause', '{}'), (2, 1, 'bob', 8, 'pause', '{}');
+           INSERT INTO pauses VALUES (1, '{"instances":["orders"]}', (unixepoch() - 7200) * 1000, NULL, 'alice', 'storage migration', NULL),
+             (2, '{"jobs":["held"],"tags":[["env","prod"]]}', (unixepoch() - 200000) * 1000, (unixepoch() + 60) * 1000, 'bob', 'costs', NULL);"#,
+    )
+    .unwrap();
+    let (text, code) = desk.says(&[]);
+    assert_eq!(code, Some(0), "the stale one is paused: {text}");
+    assert!(text.contains("- pause 1: instance orders is paused for 2h until `resume 1`, by alice: storage migration\n"), "{text}");
+    assert!(text.contains("? pause 2: job held and tag env=prod is paused for 2days 7h ") && text.contains("is it forgotten?"), "{text}");
+    let told: serde_json::Value = serde_json::from_str(&desk.says(&["-o", "json"]).0).unwrap();
+    assert_eq!((&told["pauses"][0]["who"], &told["pauses"][1]["is_long"]), (&"alice".into(), &true.into()));
 }

@@ -5,6 +5,7 @@ use cdb_backupd::{
     domain::{
         catch_up::{Admitted, NewRun},
         names::{BackupId, JobName},
+        pause::Asked,
         plan::{Admission, Held},
         reply::{BackupStatus, CallError, Class},
         run::{Key, Note, Outcome, Run, State, Windows},
@@ -16,11 +17,11 @@ use std::{collections::BTreeMap, time::Duration};
 fn row(run: &Run, slot: i64) -> NewRun {
     let key = Key { slot: at(slot), ..run.key.clone() };
     let windows = Windows { not_before: at(slot), start_by: at(slot), complete_by: at(slot), restart_by: at(slot) };
-    NewRun { key, slot_last: at(slot), slots: 1, slot_local: String::new(), windows, priority: 5, admitted: Admitted::Due }
+    NewRun { key, slot_last: at(slot), slots: 1, slot_local: String::new(), windows, priority: 5, asked: Asked::default(), admitted: Admitted::Due }
 }
 
 fn missed(run: &Run, first: i64, last: i64) -> NewRun {
-    let admitted = Admitted::Closed { outcome: Outcome::Missed, reason: "downtime", why: "nobody was there".into() };
+    let admitted = Admitted::Closed { outcome: Outcome::Missed, reason: "downtime".into(), why: "nobody was there".into() };
     NewRun { slot_last: at(last), slots: 2, admitted, ..row(run, first) }
 }
 

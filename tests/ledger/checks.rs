@@ -119,6 +119,7 @@ fn no_column_takes_a_value_of_another_type() {
         "INSERT INTO attempts (run_id, action, generation, begun_at_ms, signed_at_s) VALUES (1, 'CreateBackup', 1, 1, 1);
          INSERT INTO backups VALUES ('cdb-aaaa0001', 1, 1, 1, 'reply', 'running', 0, NULL, 1);
          INSERT INTO requests (at_ms, who, uid, what, arguments) VALUES (1, 'x', 1, 'x', 'x');
+         INSERT INTO pauses (pause_id, scope, from_ms, who, reason) VALUES (1, '{}', 1, 'x', 'x');
          INSERT INTO heartbeat VALUES (1, 1, 1, 1, 'ok');",
     )
     .unwrap();
@@ -141,12 +142,23 @@ fn numbers_and_words_outside_their_range_are_refused() {
     let (ledger, _) = of_each_kind();
     let conn = ledger.connection();
     let due = |set: &str| takes(conn, &format!("UPDATE runs SET {set} WHERE run_id = 1"));
-    for good in ["priority = 0", "priority = 9", "generation = 10", "trigger = 'manual', request = 1", "slot_last_ms = slot_ms", "wish = 'cancel'"] {
+    for good in [
+        "priority = 0",
+        "priority = 9",
+        "generation = 10",
+        "trigger = 'manual', request = 1, asked = 1",
+        "asked = 1, even_if_held = 1, behind_ms = 1",
+        "slot_last_ms = slot_ms",
+        "wish = 'cancel'",
+    ] {
         assert!(due(good), "{good}");
     }
     for bad in [
         "trigger = 'cron'",
         "trigger = 'manual'",
+        "trigger = 'manual', request = 1",
+        "even_if_held = 1",
+        "behind_ms = -1",
         "request = 1",
         "slot_last_ms = slot_ms - 1",
         "slots = 0",

@@ -5,6 +5,7 @@ use cdb_backupd::{
     domain::{
         catch_up::{Admitted, NewRun},
         names::{AccountName, BackupId, CredentialSource, Endpoint, InstanceName, Region},
+        pause::Asked,
         plan::Admission,
         policy::{Account, Instance, Job, Method, Overlap, Policy, Poll, Retry, Table},
         reply::Class,
@@ -112,7 +113,7 @@ proptest! {
         let windows = Windows { not_before: times[0], start_by: times[1], restart_by: times[2], complete_by: times[3] };
         let mut key = admitted.key;
         key.slot = slot;
-        let row = NewRun { key: key.clone(), slot_last: slot, slots: 1, slot_local: String::new(), windows, priority, admitted: Admitted::Due };
+        let row = NewRun { key: key.clone(), slot_last: slot, slots: 1, slot_local: String::new(), windows, priority, asked: Asked::default(), admitted: Admitted::Due };
         let admission = Admission { job: key.job.clone(), instance: key.instance.clone(), cursor: at(0), next_slot: None, rows: vec![row] };
         let fresh = ledger.record(&[admission], &[]).unwrap();
         let read = ledger.runs(fresh).unwrap().into_values().next().unwrap();

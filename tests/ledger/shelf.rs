@@ -5,6 +5,7 @@ use cdb_backupd::{
     domain::{
         names::{InstanceId, JobName, RunId},
         now::Now,
+        pause::Keeps,
         plan::{Held, Plan, plan},
         policy::Policy,
         run::{Proof, Reading, Run, due::Kept},
@@ -94,9 +95,10 @@ pub(crate) fn one_run() -> (Ledger, Run) {
 /// Looks, plans and records, as a pass of the daemon does; what it would begin is in the answer.
 pub(crate) fn pass(ledger: &mut Ledger, policy: &Policy, held: &Held, kept: &BTreeMap<JobName, Kept>, s: i64) -> Plan {
     let reading = reading(ledger, s);
-    ledger.hold(&kept.keys().cloned().collect(), &held.unseen);
+    let keeps = Keeps { jobs: kept.clone(), ..Keeps::default() };
+    ledger.hold(&keeps, &held.unseen);
     let view = ledger.view(&held.accounts, &reading).unwrap();
-    let plan = plan(policy, view, held, kept, &reading);
+    let plan = plan(policy, view, held, &keeps, &reading);
     ledger.record(&plan.admit, &plan.moved).unwrap();
     plan
 }

@@ -8,9 +8,9 @@ fn put(conn: &Connection, trigger: &str, first: i64, last: i64, slots: i64) -> b
     let (state, due, ended) = if slots > 1 { ("missed", None, Some(1)) } else { ("due", Some(1), None) };
     let inserted = conn
         .execute(
-            "INSERT INTO runs (job, instance_id, slot_ms, trigger, request, slot_local, slot_last_ms, slots, terms_id, account, priority, alias,
+            "INSERT INTO runs (job, instance_id, slot_ms, trigger, request, asked, slot_local, slot_last_ms, slots, terms_id, account, priority, alias,
                not_before_ms, start_by_ms, complete_by_ms, restart_by_ms, state, due_at_ms, why, finished_at_ms)
-             VALUES ('hourly', 'cdb-aaaa0009', ?1, ?2, ?3, '', ?4, ?5, 1, 'main', 5, '', 0, 0, 0, 0, ?6, ?7, ?8, ?8) ON CONFLICT DO NOTHING",
+             VALUES ('hourly', 'cdb-aaaa0009', ?1, ?2, ?3, ?3, '', ?4, ?5, 1, 'main', 5, '', 0, 0, 0, 0, ?6, ?7, ?8, ?8) ON CONFLICT DO NOTHING",
             params![first, trigger, i64::from(trigger == "manual"), last, slots, state, due, ended],
         )
         .unwrap();

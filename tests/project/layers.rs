@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("daemon", &["domain", "ledger", "clock", "metrics", "cloud"]),
     ("sim", &["domain", "cloud", "clock"]),
-    ("serve", &["domain", "ledger::report", "metrics"]),
+    ("serve", &["domain", "clock", "ledger::report", "metrics"]),
     ("notify", &["domain", "ledger::report", "metrics"]),
     ("alarm", &[]),
     ("telemetry", &[]),

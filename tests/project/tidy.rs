@@ -22,14 +22,15 @@ const SQL_CLOCKS: &[&str] = &["'now'", "current_timestamp", "current_date", "cur
 const STATES: &[&str] = &["due", "calling", "uncertain", "succeeded", "timed_out", "expired", "missed", "skipped", "cancelled"];
 /// Where a state may be spelled: the word's home, the record, and what people read.
 const STATES_AT: &[&str] = &[
-    "src/cli/history.rs",
-    "src/cli/table.rs",
     "src/domain/run/due.rs",
+    "src/domain/run/grade.rs",
     "src/domain/run/mod.rs",
     "src/ledger/install.rs",
     "src/ledger/open.rs",
+    "src/ledger/pauses.rs",
     "src/ledger/queue.rs",
     "src/ledger/report/query.rs",
+    "src/ledger/requests.rs",
     "src/ledger/row.rs",
     "src/ledger/view.rs",
     "src/ledger/write.rs",

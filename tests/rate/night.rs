@@ -7,7 +7,7 @@ use cdb_backupd::{
         credentials::KeyRing,
     },
     config::{self, Machine},
-    daemon::{self, Hooks, Loaded, Outside},
+    daemon::{self, Loaded, Outside},
     domain::now::later,
     ledger::Ledger,
     sim::{
@@ -60,7 +60,7 @@ impl Night {
         let api = Client::new(clock, keys, Transport::default()).unwrap();
         let ledger = Ledger::open(ledger, "rate", now.utc).unwrap().ledger;
         let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
-        let outside = Outside { clock, api, ring: Arc::default(), chores: Arc::default(), process: 1, hooks: Hooks::default() };
+        let outside = Outside::new(clock, api, loaded.policy.clone(), 1);
         let all_called = async {
             let all = self.accounts * self.instances;
             while cloud.audit().creates().map(|traffic| traffic.calls).sum::<u64>() < all as u64 && clock.now().mono < LONGEST {

@@ -3,7 +3,7 @@
 use cdb_backupd::domain::{
     forecast::{Coming, coming},
     names::{AccountName, CredentialSource, Endpoint, InstanceId, JobName, Region},
-    policy::{Account, Blackout, BlackoutSpan, CatchUp, HistoryBounds, Instance, Job, Listen, Method, Overlap, Policy, Poll, Retry},
+    policy::{Account, Blackout, BlackoutSpan, ByHand, CatchUp, HistoryBounds, Instance, Job, Listen, Method, Overlap, Policy, Poll, Retry},
     schedule::Schedule,
     spread::share_of_spread,
 };
@@ -64,12 +64,20 @@ fn policy() -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: HOUR, max_runs: 1 },
         ledger_copies: None,
         accounts: vec![account("main", 5.0), account("slow", 0.5)],
         instances: Vec::new(),
         jobs: Vec::new(),
         blackouts: Vec::new(),
+        by_hand: ByHand {
+            start_within: HOUR,
+            complete_within: HOUR,
+            priority: 5,
+            retry: Retry { after_failed: 1, max_attempts: None, initial_backoff: HOUR, max_backoff: HOUR },
+            poll: Poll { initial: HOUR, max: HOUR },
+        },
     }
 }
 

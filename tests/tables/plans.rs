@@ -7,7 +7,7 @@ use super::{
 use cdb_backupd::domain::{
     catch_up::Cursor,
     names::{AccountName, InstanceId, RunId},
-    plan::{Held, Plan, Span, View, Waiting, kept, plan},
+    plan::{Held, Plan, Span, View, Waiting, keeps, plan},
     policy::{Blackout, BlackoutSpan, Overlap, Policy},
     reply::{BackupStatus, Class},
     run::{
@@ -15,7 +15,7 @@ use cdb_backupd::domain::{
         due::{Kept, Previous},
     },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 fn name(text: &str) -> AccountName {
     AccountName::parse(text).expect("a name")
@@ -51,7 +51,7 @@ fn reading(s: i64) -> Reading {
 
 /// Plans with the job `nightly` and what it says holds.
 fn planned(policy: &Policy, view: View, held: &Held, reading: &Reading) -> Plan {
-    plan(policy, view, held, &kept(policy, reading.now.utc), reading)
+    plan(policy, view, held, &keeps(policy, Arc::default(), reading.now.utc), reading)
 }
 
 fn nightly() -> Policy {
@@ -130,7 +130,7 @@ fn a_blackout_or_suspension_holds_its_jobs_while_it_lasts() {
     suspended.blackouts = vec![blackout(100, 200)];
     let mut policy = policy(vec![job("nightly"), own, suspended]);
     policy.blackouts = vec![blackout(500, 600)];
-    let holds = |s| kept(&policy, at(s)).into_iter().map(|(job, kept)| (job.to_string(), kept)).collect::<Vec<_>>();
+    let holds = |s| keeps(&policy, Arc::default(), at(s)).jobs.into_iter().map(|(job, kept)| (job.to_string(), kept)).collect::<Vec<_>>();
     let suspended = || ("suspended".to_owned(), Kept::Suspended);
     let blackout = |job: &str| (job.to_owned(), Kept::Blackout);
     for (s, expected) in [

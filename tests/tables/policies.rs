@@ -3,7 +3,7 @@
 use super::scene::{secs, terms};
 use cdb_backupd::domain::{
     names::{AccountName, InstanceId, JobName},
-    policy::{Account, CatchUp, HistoryBounds, Instance, Job, Listen, Policy},
+    policy::{Account, ByHand, CatchUp, HistoryBounds, Instance, Job, Listen, Policy},
     schedule::Schedule,
 };
 use std::sync::Arc;
@@ -53,11 +53,13 @@ pub(crate) fn policy(jobs: Vec<Job>) -> Policy {
     Policy {
         ledger: None,
         listen: Listen::Off,
+        listen_token: None,
         history: HistoryBounds { max_age: secs(0), max_runs: 0 },
         ledger_copies: None,
         accounts: vec![account("main", None), account("pay", None)],
         instances: vec![instance(1)],
         jobs: jobs.into_iter().map(Arc::new).collect(),
         blackouts: Vec::new(),
+        by_hand: ByHand { start_within: secs(100), complete_within: secs(1_000), priority: 5, retry: terms().retry, poll: terms().poll },
     }
 }

@@ -1,19 +1,25 @@
 //! How `status` looks: the verdict and the pulse, then what is wrong and what to do, then a line a job.
 
-use super::{JobLine, PairLine, Told, Uncovered};
-use crate::cli::{
-    health,
-    moment::Shown,
-    table::{Columns, Mark, local, visible},
+use crate::{
+    cli::{
+        moment::Shown,
+        table::{Columns, Mark, local, visible},
+    },
+    domain::run::Outcome,
+    ledger::report::{Clue, JobLine, PairLine, PauseLine, Standing, Uncovered},
 };
 
 /// So many wrong pairs are told one by one.
 const SHOWN: usize = 20;
 
-pub(super) fn of(told: &Told, in_force: bool, shown: &Shown, colour: bool) -> String {
-    let mut lines = vec![verdict(told, in_force)];
+pub(super) fn of(told: &Standing, in_force: bool, shown: &Shown, colour: bool) -> String {
+    let mut lines = vec![told.verdict(in_force)];
     if !told.pulse.ok {
-        lines.push(format!("daemon {}", health::line(&told.pulse).trim_end()));
+        lines.push(format!("daemon {}", told.pulse.line()));
+    }
+    if !told.pauses.is_empty() {
+        lines.push(String::new());
+        lines.extend(told.pauses.iter().map(|pause| paused(pause, colour)));
     }
     let wrong: Vec<&PairLine> = told.items.iter().filter(|item| item.wrong).collect();
     if !wrong.is_empty() {
@@ -32,45 +38,25 @@ pub(super) fn of(told: &Told, in_force: bool, shown: &Shown, colour: bool) -> St
     lines.join("\n") + "\n"
 }
 
-fn verdict(told: &Told, in_force: bool) -> String {
-    let count = |of: fn(&JobLine) -> usize| told.jobs.iter().map(of).sum::<usize>();
-    let (pairs, wrong, never) = (count(|job| job.pairs), count(|job| job.wrong), count(|job| job.never));
-    let said = match (in_force, pairs, wrong) {
-        (false, ..) => "no policy was ever in force here".to_owned(),
-        (true, 0, _) => "no job and instance is meant".to_owned(),
-        (true, _, 0) if never == pairs => {
-            format!("{pairs} {} of job and instance {} for the first slot", plural(pairs), if pairs == 1 { "waits" } else { "wait" })
-        }
-        (true, _, 0) => format!("{pairs} {} of job and instance, each with a fresh backup or none expected", plural(pairs)),
-        (true, _, wrong) => format!("{wrong} of {pairs} {} of job and instance {} a fresh backup", plural(pairs), lacks(wrong)),
-    };
-    let said: Vec<String> = [Some(said), health::last_pass(&told.pulse), health::held(&told.pulse)].into_iter().flatten().collect();
-    format!("{}: {}", if told.ok { "ok" } else { "not ok" }, said.join("; "))
-}
-
-fn plural(pairs: usize) -> &'static str {
-    if pairs == 1 { "pair" } else { "pairs" }
-}
-
-fn lacks(wrong: usize) -> &'static str {
-    if wrong == 1 { "lacks" } else { "lack" }
+/// One older than a day is told as what somebody may have forgotten.
+fn paused(pause: &PauseLine, colour: bool) -> String {
+    let mark = Mark::of(if pause.is_long { Outcome::Unknown } else { Outcome::Skipped }.word());
+    let forgotten = if pause.is_long { " (older than a day; is it forgotten?)" } else { "" };
+    mark.paint(&format!("{} pause {}: {}{forgotten}", mark.sign, pause.pause_id, pause.sentence()), colour)
 }
 
 /// What is wrong, since when, and what to look at: two lines.
 fn wrong_pair(item: &PairLine, shown: &Shown, colour: bool) -> [String; 2] {
-    let since = match (&item.good, item.good_age_s) {
-        (Some(good), Some(age)) => format!("its newest good backup is of {}, {} ago", shown.slot(good.slot, &good.slot_local), health::length(age)),
-        _ => "it has no good backup yet".to_owned(),
-    };
+    let since = item.since(|good| shown.slot(good.slot, &good.slot_local));
     let mark = Mark::of(if item.freshness == "late" { "unknown" } else { "failed" });
     let first = format!("{} {} on {} is {}: {since}", mark.sign, item.job, visible(&item.instance_name), item.freshness);
-    let last = match (&item.last, &item.open) {
-        (Some(last), _) if !last.is_good => {
+    let last = match item.clue() {
+        Clue::Ended(last) => {
             let slot = shown.slot(last.slot, &last.slot_local);
             format!("  {slot} {}: {}; `show {}` has its calls", last.state, visible(&last.why), last.run_id)
         }
-        (_, Some(open)) => format!("  run {} is {}; `show {}` tells what it waits for", open.run_id, open.state, open.run_id),
-        _ => "  no slot has ended since; `next` tells when one comes".to_owned(),
+        Clue::Open(open) => format!("  run {} is {}; `show {}` tells what it waits for", open.run_id, open.state, open.run_id),
+        Clue::Nothing => "  no slot has ended since; `next` tells when one comes".to_owned(),
     };
     [mark.paint(&first, colour), last]
 }

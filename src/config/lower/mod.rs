@@ -11,7 +11,7 @@ mod read;
 mod settings;
 mod tables;
 mod targets;
-mod top;
+pub(super) mod top;
 
 use super::{
     decode,
@@ -84,10 +84,12 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
     let ledger = lowering.ledger(map);
     let ledger_copies = lowering.ledger_copies(map);
     let listen = lowering.listen(map);
+    let listen_token = lowering.listen_token(map);
+    lowering.guarded(map, listen);
     let history = lowering.history(map);
     let accounts = lowering.accounts(map);
     lowering.instances(map);
-    let defaults = lowering.job_defaults(map);
+    let (defaults, by_hand) = lowering.job_defaults(map);
     let zone = defaults.time_zone.as_ref().map(|z| z.0.clone());
     let blackouts = lowering.blackouts(map, zone.as_deref());
     let jobs = lowering.jobs(map, &defaults);
@@ -95,7 +97,18 @@ pub(super) fn policy(value: &Value, beside: &FilePath, machine: &Machine, findin
     if lowering.findings.is_fatal() {
         return None;
     }
-    let policy = Policy { ledger, listen: listen?, history: history?, ledger_copies, accounts, instances, jobs: jobs?, blackouts: blackouts? };
+    let policy = Policy {
+        ledger,
+        listen: listen?,
+        listen_token,
+        history: history?,
+        ledger_copies,
+        accounts,
+        instances,
+        jobs: jobs?,
+        blackouts: blackouts?,
+        by_hand: by_hand?,
+    };
     for odd in lowering.odd_regions.into_values() {
         lowering.findings.push(odd);
     }
@@ -150,7 +163,10 @@ fn scan_map(map: &Mapping, above: Option<&Trail<'_>>, is_free: bool, findings: &
         let trail = Trail { above, key: Some(key), index: 0 };
         let is_free = is_free || (above.is_none() && key.starts_with("x-"));
         match value {
-            _ if redact::names_a_secret(key) && !value.is_null() => findings.push(secret(trail.path(), key)),
+            // It says where the token is; one that stands there itself is told where it is read.
+            _ if redact::names_a_secret(key) && !value.is_null() && !(above.is_none() && key == "listen_token") => {
+                findings.push(secret(trail.path(), key))
+            }
             Value::Null if !is_free => {
                 let finding = Finding::error("empty-value", Spot::Key(trail.path()), format!("{} has no value", redact::quoted(key)));
                 findings.push(finding.label("nothing follows").hint("give it one, or take the key out"));

@@ -12,7 +12,7 @@ use crate::{
         place::Path,
         raw, redact,
     },
-    domain::policy::{CatchUp, Overlap, Poll, Retry},
+    domain::policy::{ByHand, CatchUp, Overlap, Poll, Retry},
 };
 use serde_yaml::Mapping;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub(super) struct Settings {
 
 impl Lowering<'_> {
     /// `defaults`, with the faults that they have without any job.
-    pub(super) fn job_defaults(&mut self, map: &Mapping) -> raw::Job {
+    pub(super) fn job_defaults(&mut self, map: &Mapping) -> (raw::Job, Option<ByHand>) {
         let at = Path::default().key("defaults");
         let defaults: raw::Job = self.decoded(map, "defaults").unwrap_or_default();
         let own = [("name", defaults.name.is_some()), ("schedule", defaults.schedule.is_some()), ("targets", defaults.targets.is_some())];
@@ -68,7 +68,13 @@ impl Lowering<'_> {
             self.fault(finding.label("no default").hint("take it out"));
         }
         let layers = Layers { job: &raw::Job::default(), at: &at, defaults: &defaults };
-        self.settings(&layers);
+        let by_hand = self.settings(&layers).map(|it| ByHand {
+            start_within: it.start_within,
+            complete_within: it.complete_within,
+            priority: it.priority,
+            retry: it.retry,
+            poll: it.poll,
+        });
         self.method_word(&layers);
         if let Some(tables) = &defaults.tables {
             self.tables(tables, &at.key("tables"));
@@ -76,7 +82,7 @@ impl Lowering<'_> {
         if let Some(zone) = &defaults.time_zone {
             self.zone(&zone.0, &at.key("time_zone"));
         }
-        defaults
+        (defaults, by_hand)
     }
 
     pub(super) fn settings(&mut self, layers: &Layers<'_>) -> Option<Settings> {

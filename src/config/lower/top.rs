@@ -1,4 +1,4 @@
-//! The keys at the top that are no lists of things: `version`, `ledger`, `ledger_copies`, `listen`, `history`.
+//! The keys at the top that are no lists of things: `version`, `ledger`, `ledger_copies`, `listen` with its token, `history`.
 
 use super::{
     Lowering,
@@ -12,13 +12,28 @@ use crate::{
         place::Path,
         raw, redact,
     },
-    domain::policy::{HistoryBounds, LedgerCopies, Listen},
+    domain::policy::{HistoryBounds, LedgerCopies, Listen, TokenSource, is_loopback},
 };
 use serde_yaml::{Mapping, Value};
 use std::{path::PathBuf, time::Duration};
 
-const KEYS: [&str; 11] =
-    ["version", "ledger", "ledger_copies", "listen", "history", "accounts", "instance_defaults", "instances", "defaults", "blackouts", "jobs"];
+const KEYS: [&str; 12] = [
+    "version",
+    "ledger",
+    "ledger_copies",
+    "listen",
+    "listen_token",
+    "history",
+    "accounts",
+    "instance_defaults",
+    "instances",
+    "defaults",
+    "blackouts",
+    "jobs",
+];
+
+/// How a token is given.
+pub(in crate::config) const TOKEN_HINT: &str = "`listen_token: { env: NAME }` or `{ file: PATH }`";
 
 const MAX_AGE: Lengths = DAY..=100 * 366 * DAY;
 const DEFAULT_MAX_AGE: Duration = Duration::from_millis(400 * DAY);
@@ -116,6 +131,38 @@ impl Lowering<'_> {
         }
     }
 
+    /// Where the token is; what stands there may be the token itself, so it is not repeated.
+    pub(super) fn listen_token(&mut self, map: &Mapping) -> Option<TokenSource> {
+        let at = Path::default().key("listen_token");
+        let value = map.get("listen_token").filter(|v| !v.is_null())?;
+        let raw: raw::TokenKeys = if value.is_mapping() { decode::entry(value, &at, self.findings)? } else { raw::TokenKeys::default() };
+        match (raw.env, raw.file) {
+            (Some(name), None) if is_variable(&name.0) => Some(TokenSource::Env { name: name.0 }),
+            (None, Some(file)) if !file.0.trim().is_empty() && !file.0.contains('\0') => {
+                let base = self.machine.credentials_directory().unwrap_or_else(|| self.beside.to_owned());
+                Some(TokenSource::File { path: base.join(file.0) })
+            }
+            _ if self.findings.is_unknown(&at.key("env")) || self.findings.is_unknown(&at.key("file")) => None,
+            _ => {
+                let finding = Finding::error("bad-token", Spot::Value(at), "`listen_token` says in one way where the token is");
+                self.fault(finding.label("one of two").hint("write `{ env: NAME }` or `{ file: PATH }`; never the token itself"));
+                None
+            }
+        }
+    }
+
+    /// What is no loopback address is for those who know the token.
+    pub(super) fn guarded(&mut self, map: &Mapping, listen: Option<Listen>) {
+        if let Some(Listen::On(address)) = listen
+            && !is_loopback(address.ip())
+            && map.get("listen_token").is_none()
+        {
+            let at = Path::default().key("listen");
+            let finding = Finding::error("listen-without-token", Spot::Value(at), format!("whoever reaches {address} could read the page"));
+            self.fault(finding.label("no loopback address").hint(format!("add {TOKEN_HINT}, or listen on `{}`", Listen::DEFAULT)));
+        }
+    }
+
     pub(super) fn history(&mut self, map: &Mapping) -> Option<HistoryBounds> {
         let at = Path::default().key("history");
         let raw: raw::History = self.decoded(map, "history")?;
@@ -129,4 +176,10 @@ impl Lowering<'_> {
         };
         Some(HistoryBounds { max_age: max_age?, max_runs: max_runs? })
     }
+}
+
+/// In capitals, so that no token passes for a name.
+fn is_variable(name: &str) -> bool {
+    let good = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    (1..=100).contains(&name.len()) && name.chars().all(good) && !name.starts_with(|c: char| c.is_ascii_digit())
 }

@@ -5,6 +5,7 @@
 //! Not decided here: who is next (`plan`), when a call may leave (`pace`), how a row is spelled (`ledger`).
 
 pub mod due;
+mod grade;
 mod reading;
 pub mod seen;
 pub mod sent;
@@ -13,10 +14,12 @@ pub mod why;
 use super::{
     names::{BackupId, InstanceId, JobName, RunId},
     now::{Now, later},
+    pause::Asked,
     reply::{BackupStatus, Class},
     terms::Terms,
 };
 use chrono::{DateTime, Utc};
+pub use grade::{Grade, SENT, STATES, WAITING};
 pub use reading::{Proof, Reading, Restored};
 use std::{sync::Arc, time::Duration};
 
@@ -278,6 +281,8 @@ pub struct Run {
     pub windows: Windows,
     /// 0 first, 9 last.
     pub priority: u8,
+    /// Who asked for it.
+    pub asked: Asked,
     /// The alias of its first generation.
     pub alias: String,
     /// Which backup of the run this is, from 1.

@@ -69,11 +69,15 @@ impl Reader {
     /// The run of this number, all of it of one moment of the ledger; none when there is no such run.
     pub fn detail(&self, id: RunId) -> Result<Option<Detail>, Error> {
         let _moment = self.conn.unchecked_transaction()?;
+        let (Some(item), Some(run)) = (self.item_of(id)?, self.whole(id.0)?) else { return Ok(None) };
+        Ok(Some(Detail { item, run, attempts: self.attempts(id)?, backups: self.backups(id)? }))
+    }
+
+    /// The run of this number, as `history` tells it.
+    pub(super) fn item_of(&self, id: RunId) -> Result<Option<Item>, Error> {
         let sql =
             format!("SELECT {} FROM runs r JOIN terms t USING (terms_id) LEFT JOIN policies p USING (policy_id) WHERE r.run_id = ?1", query::ITEM);
-        let item = self.conn.query_row(&sql, [id.0], |found| Ok(self.item(found))).optional()?.transpose()?;
-        let (Some(item), Some(run)) = (item, self.whole(id.0)?) else { return Ok(None) };
-        Ok(Some(Detail { item, run, attempts: self.attempts(id)?, backups: self.backups(id)? }))
+        self.conn.prepare_cached(&sql)?.query_row([id.0], |found| Ok(self.item(found))).optional()?.transpose()
     }
 
     fn attempts(&self, id: RunId) -> Result<Vec<AttemptLine>, Error> {

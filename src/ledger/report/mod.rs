@@ -1,28 +1,49 @@
 //! What people read of a ledger: `history`, `show` and `status`.
 //!
-//! Decided here: how a ledger is opened for reading only, which runs a filter keeps, and what is told of each. Not decided here: how it looks
-//! (`cli`), and the sentences (`domain::run::why`). Nothing here takes the lock or writes, so it works beside a daemon, without one, from a mount
+//! Decided here: how a ledger is opened for reading only, which runs a filter keeps, what is told of each and of how jobs and instances stand, and
+//! the keys of the JSON forms, so that commands and page say the same. Not decided here: how it looks (`cli`, `serve`), and the sentences of a run
+//! (`domain::run::why`). Nothing here takes the lock or writes, so it works beside a daemon, without one, from a mount
 //! that cannot be written and as another user.
 
+mod acts;
+mod at_work;
+mod calendar;
 mod detail;
+mod facts;
+mod line;
 mod pairs;
+mod pauses;
+mod pulse;
 mod query;
+mod status;
+mod whole;
 
+pub use acts::Progress;
+pub use at_work::AtWork;
+pub use calendar::{Calendar, Tally};
 pub use detail::{AttemptLine, BackupLine, Detail};
+pub use facts::{facts, method};
+pub use line::{Line, NAMES, values};
 pub use pairs::{Ended, Open, Pair};
-pub use query::{Filter, Selectors};
+pub use pauses::PauseLine;
+pub use pulse::{Judged, Pulse};
+pub use query::Filter;
+pub use status::{Clue, EndedLine, JobLine, OpenLine, PairLine, Standing, Uncovered, uncovered};
+pub use whole::Whole;
+
+pub use super::Error;
+pub use crate::domain::scope::Scope as Selectors;
 
 use super::{
-    Error,
     open::{file_error, recognise},
     row::{self, instant},
 };
 use crate::domain::run::{Run, why};
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
+use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, OptionalExtension, Row};
 use std::{
     ffi::OsString,
-    io,
+    fmt, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -91,18 +112,28 @@ pub struct Item {
     pub late: bool,
 }
 
-/// The last finished pass of a daemon.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pulse {
-    /// When it was written, by the daemon's clock.
-    pub at: DateTime<Utc>,
-    /// The daemon's process.
-    pub pid: i64,
-    /// `ok`, or what it held for.
-    pub verdict: String,
+/// Ends what a reader is reading, from another thread.
+pub struct Interrupt(InterruptHandle);
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interrupt")
+    }
+}
+
+impl Interrupt {
+    /// What is being read ends with an error; nothing happens when nothing is.
+    pub fn now(&self) {
+        self.0.interrupt();
+    }
 }
 
 impl Reader {
+    /// How to end a reading of this reader's.
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt(self.conn.get_interrupt_handle())
+    }
+
     /// Opens the ledger at `path` for reading; none when there is none yet, or one without tables.
     ///
     /// # Errors
@@ -137,13 +168,6 @@ impl Reader {
             each(self.item(found)?)?;
         }
         Ok(false)
-    }
-
-    /// The last finished pass; none when no daemon has finished one.
-    pub fn pulse(&self) -> Result<Option<Pulse>, Error> {
-        let sql = "SELECT at_ms, pid, verdict FROM heartbeat";
-        let pulse = |found: &Row<'_>| Ok(Pulse { at: instant(found.get(0)?), pid: found.get(1)?, verdict: found.get(2)? });
-        Ok(self.conn.query_row(sql, [], pulse).optional()?)
     }
 
     fn item(&self, found: &Row<'_>) -> Result<Item, Error> {

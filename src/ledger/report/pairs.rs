@@ -83,6 +83,11 @@ impl Reader {
         Ok(pairs)
     }
 
+    /// Whether a policy was ever in force.
+    pub fn has_policy(&self) -> Result<bool, Error> {
+        Ok(self.conn.query_row("SELECT EXISTS (SELECT 1 FROM policies)", [], |row| row.get(0))?)
+    }
+
     /// The text of the policy that was recorded last; none when no policy was ever in force.
     pub fn policy_in_force(&self) -> Result<Option<String>, Error> {
         Ok(self.conn.query_row("SELECT text FROM policies ORDER BY policy_id DESC LIMIT 1", [], |row| row.get(0)).optional()?)

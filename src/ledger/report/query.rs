@@ -1,24 +1,10 @@
 //! Which runs a filter keeps, as one statement.
 
+use super::Selectors;
 use crate::ledger::row::ms;
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Which pairs are meant. Several of one kind: any of them; several kinds, or several tag keys: all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selectors {
-    /// Names of jobs.
-    pub jobs: Vec<String>,
-    /// Names or ids of instances.
-    pub instances: Vec<String>,
-    /// Names of accounts.
-    pub accounts: Vec<String>,
-    /// Regions.
-    pub regions: Vec<String>,
-    /// Keys and values of tags.
-    pub tags: Vec<(String, String)>,
-}
 
 /// Which runs are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +19,8 @@ pub struct Filter {
     pub since: Option<DateTime<Utc>>,
     /// Slots before this instant.
     pub until: Option<DateTime<Utc>>,
+    /// Only those that come after the run with this slot and number, newest first: what a page before this one ended with.
+    pub after: Option<(DateTime<Utc>, i64)>,
     /// So many at most, 1 to [`Filter::MOST`].
     pub limit: u32,
 }
@@ -44,7 +32,7 @@ impl Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { selectors: Selectors::default(), states: Vec::new(), not_ok: false, since: None, until: None, limit: 50 }
+        Self { selectors: Selectors::default(), states: Vec::new(), not_ok: false, since: None, until: None, after: None, limit: 50 }
     }
 }
 
@@ -63,8 +51,39 @@ pub(super) const OPEN: &str = "SELECT run_id, state, last_code, 0 FROM runs
     WHERE instance_id = ?2 AND job = ?1 AND finished_at_ms IS NULL AND state <> 'due'
     UNION ALL SELECT run_id, state, last_code, 1 FROM runs WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1";
 
+/// What was sent and has not ended, by its start.
+pub(super) const IN_FLIGHT: &str = "runs r INDEXED BY runs_in_flight CROSS JOIN terms t USING (terms_id) LEFT JOIN policies p USING (policy_id)
+    WHERE r.finished_at_ms IS NULL AND r.state <> 'due' ORDER BY r.started_at_ms, r.run_id LIMIT ?1";
+/// How many there are of those.
+pub(super) const IN_FLIGHT_COUNT: &str = "SELECT count(*) FROM runs INDEXED BY runs_in_flight WHERE finished_at_ms IS NULL AND state <> 'due'";
+/// What is yet to be sent, the soonest first.
+pub(super) const WAITING: &str = "runs r INDEXED BY runs_ripe CROSS JOIN terms t USING (terms_id) LEFT JOIN policies p USING (policy_id)
+    WHERE r.state = 'due' ORDER BY r.due_at_ms, r.run_id LIMIT ?1";
+/// How many there are of those.
+pub(super) const WAITING_COUNT: &str = "SELECT count(*) FROM runs INDEXED BY runs_ripe WHERE state = 'due'";
+
+/// The next instance that has a good backup of a job.
+pub(super) const NEXT_GOOD_INSTANCE: &str =
+    "SELECT instance_id FROM runs INDEXED BY runs_good WHERE state = 'succeeded' AND job = ?1 AND instance_id > ?2 ORDER BY instance_id LIMIT 1";
+/// Slots of a job and instance with a good backup: the index alone answers.
+pub(super) const GOOD_SLOTS: &str = "SELECT slot_ms FROM runs INDEXED BY runs_good
+    WHERE state = 'succeeded' AND job = ?1 AND instance_id = ?2 AND slot_ms >= ?3 AND slot_ms < ?4";
+/// Runs of any job that ended in one state, newest slot first.
+pub(super) const ENDED_IN: &str = "SELECT job, slot_ms, slot_last_ms FROM runs INDEXED BY runs_ended
+    WHERE finished_at_ms IS NOT NULL AND state = ?1 AND slot_ms >= ?2 AND slot_ms < ?3 ORDER BY slot_ms DESC LIMIT ?4";
+/// Ranges of missed slots of a job that began before a time and reach into it.
+pub(super) const RANGES_INTO: &str = "SELECT state, slot_last_ms FROM runs INDEXED BY runs_ranges
+    WHERE slots > 1 AND job = ?1 AND slot_ms < ?2 AND slot_last_ms >= ?2 LIMIT ?3";
+/// Open runs of any job: those that were sent, then those that wait.
+pub(super) const OPEN_SLOTS: [&str; 2] = [
+    "SELECT job, slot_ms, state FROM runs INDEXED BY runs_in_flight WHERE finished_at_ms IS NULL AND state <> 'due' LIMIT ?1",
+    "SELECT job, slot_ms, state FROM runs INDEXED BY runs_ripe WHERE state = 'due' ORDER BY due_at_ms LIMIT ?1",
+];
+
+/// The state that is a good end.
+pub(super) const GOOD: &str = "succeeded";
 /// The states that are no good end.
-const NOT_OK: [&str; 7] = ["failed", "timed_out", "unknown", "expired", "missed", "skipped", "cancelled"];
+pub(super) const NOT_OK: [&str; 7] = ["failed", "timed_out", "unknown", "expired", "missed", "skipped", "cancelled"];
 
 /// The statement, which asks for one row more than the limit, and its values.
 pub(super) fn history(filter: &Filter) -> (String, Vec<Value>) {
@@ -95,6 +114,10 @@ pub(super) fn history(filter: &Filter) -> (String, Vec<Value>) {
     if let Some(until) = filter.until {
         let mark = wanted.mark(ms(until));
         wanted.conditions.push(format!("r.slot_ms < {mark}"));
+    }
+    if let Some((slot, run_id)) = filter.after {
+        let (slot, run_id) = (wanted.mark(ms(slot)), wanted.mark(run_id));
+        wanted.conditions.push(format!("(r.slot_ms, r.run_id) < ({slot}, {run_id})"));
     }
     let limit = wanted.mark(i64::from(filter.limit.clamp(1, Filter::MOST)) + 1);
     let newest_first = format!("ORDER BY slot_ms DESC, run_id DESC LIMIT {limit}");
@@ -206,6 +229,19 @@ mod tests {
         }
         let (sql, _) = history(&Filter { states: vec!["succeeded".into()], not_ok: true, ..Filter::default() });
         assert!(sql.contains("WHERE 0"), "a good end that is none: {sql}");
+    }
+
+    #[test]
+    fn how_a_pair_stands_is_read_by_indexes_however_long_its_history_is() {
+        let ledger = Ledger::in_memory("plan", DateTime::<Utc>::UNIX_EPOCH).unwrap();
+        for (sql, indexes) in
+            [(NEWEST_GOOD, &["runs_good"][..]), (NEWEST_ENDED, &["sqlite_autoindex_runs_1"]), (OPEN, &["runs_in_flight", "runs_due"])]
+        {
+            let mut statement = ledger.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan = statement.query_map(["a", "b"], |row| row.get::<_, String>(3)).unwrap().collect::<Result<Vec<_>, _>>().unwrap().join("; ");
+            assert!(!plan.contains("SCAN") && !plan.contains("B-TREE"), "{sql}: {plan}");
+            assert!(indexes.iter().all(|index| plan.contains(index)), "{sql}: {plan}");
+        }
     }
 
     fn plan_of(ledger: &Ledger, filter: &Filter) -> String {

@@ -1,7 +1,13 @@
 //! How a rebuild is told: what was written first, then what was left out and why.
 
 use super::Refilled;
-use crate::{cli::history::stamp, cli::table::visible, domain::refound::Refound, ledger::Fate};
+use crate::{
+    domain::{
+        prose::{stamp, visible},
+        refound::Refound,
+    },
+    ledger::Fate,
+};
 use serde::Serialize;
 use std::path::Path;
 
