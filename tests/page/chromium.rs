@@ -1,4 +1,4 @@
-//! A real Chromium, driven over the WebDriver protocol by as much HTTP as that takes.
+//! A real Chromium, driven over the `WebDriver` protocol by as much HTTP as that takes.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};

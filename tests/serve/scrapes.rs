@@ -108,8 +108,8 @@ fn fill(scene: &Scene, more: u32) {
 }
 
 fn cursor(scene: &Scene, job: &str, n: i64) {
-    let sql = "INSERT INTO cursors (job, instance_id, schedule, time_zone, terms_id, priority, cursor_ms, next_slot_ms)
-               VALUES (?1, printf('cdb-%08d', ?2), 'x', 'Etc/UTC', ?2, 5, 0, NULL)";
+    let sql = "INSERT INTO cursors (job, instance_id, schedule, time_zone, terms_id, priority, cursor_ms, next_slot_ms, since_ms)
+               VALUES (?1, printf('cdb-%08d', ?2), 'x', 'Etc/UTC', ?2, 5, 0, NULL, 0)";
     scene.ledger.connection().execute(sql, rusqlite::params![job, n]).expect("a cursor");
 }
 
