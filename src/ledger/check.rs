@@ -127,9 +127,14 @@ const RULES: &[Rule] = &[
 /// # Errors
 /// Where there is no ledger, or one that cannot be read at all. Damage inside is a finding.
 pub fn check(path: &Path) -> Result<Checked, CopyError> {
-    let conn = source(path)?;
     let mut checked = Checked::default();
-    match all(&conn, &mut checked) {
+    let done = match source(path) {
+        Ok(conn) => all(&conn, &mut checked),
+        // Its first pages may be those that are broken.
+        Err(CopyError::Ledger(error)) => Err(error),
+        Err(error) => return Err(error),
+    };
+    match done {
         Err(Error::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
             checked.add(Finding { code: "damaged", run_id: None, job: None, instance_id: None, message: format!("the file is damaged: {error}") });
         }

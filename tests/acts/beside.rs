@@ -81,7 +81,11 @@ fn a_policy_is_read_again_when_asked_and_one_at_fault_is_refused_with_its_place(
     assert!(told.code == Some(0) && told.out.contains("nightly-full"), "{told:?}");
     assert_eq!(stage.says(&["backup", "--job", "nightly-full", "--instance", "pay", "--wait"]).code, Some(0));
     stage.rewrite("method: physical", "method: phisical");
-    let refused = stage.says(&["reload"]);
+    let drawn = stage.says(&["reload"]);
+    assert!(drawn.code == Some(78) && drawn.err.contains("did you mean `physical`?"), "{drawn:?}");
+    let ledger = stage.ledger().display().to_string();
+    let refused = stage.says(&["reload", "--ledger", &ledger]);
     assert!(refused.code == Some(78) && refused.out.contains("policy.yaml") && refused.out.contains("stays as it is"), "{refused:?}");
-    assert_eq!(stage.says(&["backup", "--job", "nightly-full", "--instance", "pay", "--wait"]).code, Some(0), "the old one is in force");
+    let backup = stage.says(&["backup", "--job", "nightly-full", "--instance", "pay", "--wait", "--ledger", &ledger]);
+    assert_eq!(backup.code, Some(0), "the old one is in force: {backup:?}");
 }

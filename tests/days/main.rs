@@ -17,6 +17,7 @@ mod logs;
 mod lone;
 mod nights;
 mod pace;
+mod pauses;
 mod promise;
 mod rebuilt;
 mod reloads;

@@ -139,9 +139,9 @@ fn many_findings_are_counted_and_the_first_are_told() {
     let conn = Connection::open(shelf.path()).unwrap();
     for request in 1..=FINDINGS_MAX + 20 {
         let sql =
-            "INSERT INTO runs (job, instance_id, slot_ms, trigger, request, slot_local, slot_last_ms, slots, terms_id, account, priority, alias,
+            "INSERT INTO runs (job, instance_id, slot_ms, trigger, request, asked, slot_local, slot_last_ms, slots, terms_id, account, priority, alias,
              not_before_ms, start_by_ms, complete_by_ms, restart_by_ms, state, due_at_ms, next_at_ms)
-           VALUES ('nightly', 'cdb-aaaa0001', 1, 'manual', ?1, '', 1, 1, 1, 'main', 5, 'x' || ?1, 1, 1, 1, 1, 'due', 1, NULL)";
+           VALUES ('nightly', 'cdb-aaaa0001', 1, 'manual', ?1, ?1, '', 1, 1, 1, 'main', 5, 'x' || ?1, 1, 1, 1, 1, 'due', 1, NULL)";
         conn.execute(sql, [request as i64]).unwrap();
     }
     let checked = check::check(&shelf.path()).unwrap();

@@ -150,9 +150,9 @@ INSERT INTO terms VALUES
    15000, 300000, 'skip'),
   (4, 'd', 'orders', '{}', 'main', 'cdb.tencentcloudapi.com', 'env:TENCENTCLOUD', 'ap-guangzhou', 'logical', '[[\"shop\",\"TABLE\"]]', NULL, 540000, 1,
    NULL, 2000, 600000, 15000, 300000, 'skip');
-INSERT INTO cursors VALUES ('nightly-full', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL), ('nightly-full', 'cdb-aaaa0001', '', '', 2, 5, 0, NULL),
-  ('nightly-full', 'cdb-aaaa0003', '', '', 3, 5, 0, NULL), ('hourly', 'cdb-c1nl9rpv', '', '', 4, 5, 0, NULL),
-  ('held', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL), ('yearly', 'cdb-aaaa0001', '', '', 2, 5, 0, NULL);
+INSERT INTO cursors VALUES ('nightly-full', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL, 0), ('nightly-full', 'cdb-aaaa0001', '', '', 2, 5, 0, NULL, 0),
+  ('nightly-full', 'cdb-aaaa0003', '', '', 3, 5, 0, NULL, 0), ('hourly', 'cdb-c1nl9rpv', '', '', 4, 5, 0, NULL, 0),
+  ('held', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL, 0), ('yearly', 'cdb-aaaa0001', '', '', 2, 5, 0, NULL, 0);
 ";
 
 /// Whose run it is.
