@@ -178,22 +178,16 @@ impl World {
         let process = self.processes.replace_with(|process| *process + 1) + 1;
         let clock = DaemonClock::born_now(self.truth, self.offset.clone(), self.stepped.clone());
         let loaded = Loaded { policy: Arc::new(self.policy.clone()), hash: hash(&self.policy), text: String::new(), at: Duration::ZERO };
-        let outside = Outside {
-            ring: self.ring.clone(),
-            chores: self.chores.clone(),
-            hooks: self.hooks.take(),
-            source: self.source.clone(),
-            ..Outside::new(clock, api, loaded.policy.clone(), process)
-        };
+        let (ring, chores, hooks, source) = (self.ring.clone(), self.chores.clone(), self.hooks.take(), self.source.clone());
+        let outside = Outside { ring, chores, hooks, source, ..Outside::new(clock, api, loaded.policy.clone(), process) };
         let ledger = self.open();
         match end {
             End::Stop => daemon::run(outside, ledger, loaded, life).await.unwrap(),
             End::Kill => {
-                let forever = std::future::pending();
                 tokio::select! {
                     biased;
                     () = life => {}
-                    ended = daemon::run(outside, ledger, loaded, forever) => ended.unwrap(),
+                    ended = daemon::run(outside, ledger, loaded, std::future::pending()) => ended.unwrap(),
                 }
             }
         }

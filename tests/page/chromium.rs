@@ -40,7 +40,7 @@ impl Chromium {
             Ok(driver) => driver,
             Err(error) => {
                 assert!(std::env::var_os("CDB_BACKUPD_TEST_BROWSER").is_none(), "a browser was promised, and chromedriver does not start: {error}");
-                println!("skipped because chromedriver does not start ({error}); `tests/page/short` installs Chromium and runs this");
+                println!("skipped because chromedriver does not start ({error}); `tests/page/full` installs Chromium and runs this");
                 return None;
             }
         };

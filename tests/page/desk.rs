@@ -285,7 +285,7 @@ fn open_runs(desk: &Desk, now: DateTime<Utc>) {
     put(desk, PAY, slot, &[&look[..], &begun, &uncertain, &code].concat());
     put(desk, ODD, slot, &[]);
     let calling = [("state", text("calling")), ("due_at_ms", Value::Null), ("signed_at_s", 1.into()), ("process", 7.into()), ("lease_ms", 1.into())];
-    let manual = [("trigger", text("manual")), ("request", 1.into()), ("job", text("by-hand")), ("attempt_id", 10.into())];
+    let manual = [("trigger", text("manual")), ("request", 1.into()), ("asked", 1.into()), ("job", text("by-hand")), ("attempt_id", 10.into())];
     put(desk, ORDERS, slot, &[&calling[..], &manual, &begun].concat());
 }
 
