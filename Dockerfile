@@ -5,7 +5,9 @@ COPY src src
 # The package names targets in these two; only the program is built.
 COPY tests tests
 COPY benches benches
-RUN cargo build --release --locked
+# What `--version` calls the commit, as there is no repository in here: --build-arg COMMIT="$(git describe --always --dirty --abbrev=12 --exclude='*')"
+ARG COMMIT=
+RUN CDB_BACKUPD_COMMIT="$COMMIT" cargo build --release --locked
 
 FROM debian:bookworm-slim
 # Certificates age: the release's newest are wanted, not a pinned version.

@@ -43,9 +43,12 @@ use moment::Shown;
 use output::Format;
 use std::{path::PathBuf, process::ExitCode};
 
+/// The version, and in a release build the commit that it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("CDB_BACKUPD_BUILT_FROM"));
+
 /// Scheduled backups for TencentDB for MySQL: every slot ends in exactly one final row.
 #[derive(Debug, Parser)]
-#[command(name = "cdb-backupd", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "cdb-backupd", version = VERSION, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]

@@ -7,6 +7,7 @@ mod bad_policies;
 mod binary;
 mod care;
 mod demo;
+mod examples;
 mod good_policies;
 mod health;
 mod meetings;

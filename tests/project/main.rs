@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be read fails its test")]
 
+mod alerts;
+mod containers;
 mod deploy;
 mod layers;
 mod readme;

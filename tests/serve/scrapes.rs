@@ -250,3 +250,24 @@ fn the_readme_lists_every_metric_and_no_other() {
         assert_eq!(listed, told);
     });
 }
+
+/// The metrics that a text names.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));
+    words.filter(|word| word.starts_with("cdb_backupd_")).collect()
+}
+
+#[test]
+fn each_metric_of_alerts_and_dashboard_is_there_from_the_start() {
+    in_real_time(async {
+        let scene = filled(0).await;
+        let answer = scene.get("/metrics").await;
+        let text = Text::read(answer.body());
+        let told: BTreeSet<&str> = text.samples.keys().map(|(name, _)| name.as_str()).collect();
+        let shipped = [include_str!("../../config/alerts.yaml"), include_str!("../../config/grafana-dashboard.json")];
+        let asked: BTreeSet<&str> = shipped.into_iter().flat_map(named).collect();
+        assert!(asked.len() > 15, "{asked:?}");
+        let absent: Vec<&&str> = asked.difference(&told).collect();
+        assert!(absent.is_empty(), "no such metric: {absent:?}");
+    });
+}
