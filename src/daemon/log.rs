@@ -16,7 +16,7 @@ use crate::{
     },
     ledger::Answered,
 };
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -301,4 +301,30 @@ pub(super) fn cannot_look(bell: &Doorbell, error: &CallError) {
 
 pub(super) fn seen_again(bell: &Doorbell) {
     tracing::info!(account = %bell.account, instance_id = %bell.instance, "the backups of {} can be listed again", bell.instance);
+}
+
+pub(super) fn silent(bell: &Doorbell, error: &CallError, since: DateTime<Utc>) {
+    let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+    tracing::error!(
+        account = %bell.account, region = %bell.region, held = "cloud_silent", code = error.code, since,
+        "the cloud has answered no call of account {} since {since}; the last try: {}; its runs wait inside their windows, and it is asked again each \
+         minute: mend the way to the endpoint", bell.account, error.message
+    );
+}
+
+pub(super) fn answered_again(bell: &Doorbell) {
+    tracing::info!(account = %bell.account, "the cloud answers account {} again; its runs go on", bell.account);
+}
+
+/// The loop itself cannot say so.
+pub(super) fn hangs(age: Duration) {
+    let age_s = age.as_secs();
+    tracing::error!(
+        age_s,
+        "the loop hangs: no pass has finished for {age_s} s, and nothing starts; if it does not go on, restart the daemon: nothing is lost by it"
+    );
+}
+
+pub(super) fn turns_again() {
+    tracing::info!("passes finish again; the loop goes on");
 }

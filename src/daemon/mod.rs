@@ -12,7 +12,9 @@ mod paces;
 mod reload;
 mod requests;
 mod results;
+mod silence;
 mod tell;
+pub mod vigil;
 
 use crate::{
     clock::{Clock, Wake},
@@ -25,9 +27,9 @@ use crate::{
         proof::ClockProof,
         run::{Reading, Restored, Run},
         terms::Terms,
+        trouble::{self, Trouble},
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
-    metrics::Standing,
 };
 pub use outside::{Loaded, Outside};
 pub use reload::{Fresh, Read, Reading as PolicyReading, Refused, Source};
@@ -38,6 +40,7 @@ pub(crate) use act::pages;
 use chrono::{DateTime, TimeDelta, Utc};
 use paces::Paces;
 use reload::Reload;
+use silence::Silences;
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 pub use tell::{Hooks, Night, Passed};
 use tokio::task::JoinSet;
@@ -66,6 +69,7 @@ struct Daemon<C, A> {
     clock_turn: u32,
     proved_anew: bool,
     accounts: Accounts,
+    silences: Silences,
     paces: Paces,
     held: Held,
     paused: Option<Arc<Paused>>,
@@ -73,6 +77,8 @@ struct Daemon<C, A> {
     calls: JoinSet<Done>,
     unrecorded: Vec<Done>,
     beat_at: Option<Duration>,
+    /// The verdict that the pulse bore last.
+    beat: &'static str,
     ledger_held: bool,
     /// When the loop was to wake for this pass; none after one that the ledger refused.
     asked: Option<DateTime<Utc>>,
@@ -103,12 +109,14 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         clock_turn: 0,
         proved_anew: false,
         accounts: Accounts::default(),
+        silences: Silences::default(),
         held: Held::default(),
         paused: None,
         unseen: BTreeMap::new(),
         calls: JoinSet::new(),
         unrecorded: Vec::new(),
         beat_at: None,
+        beat: "",
         ledger_held: false,
         asked: None,
         sweep: None,
@@ -182,9 +190,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
 
     /// Shows how the loop stands after a pass.
     fn show(&self, after: Now) {
-        // Without instances nobody is asked for the time, and nothing waits for it.
-        let clock_proved = self.clock_proof.proof().is_some() || self.loaded.policy.instances.is_empty();
-        self.outside.gauges.passed(after.mono, Standing { in_force: self.installed, clock_proved, ledger_writable: !self.ledger_held });
+        self.outside.gauges.passed(after.mono, self.troubles(after));
     }
 
     fn pass(&mut self, now: Now) -> Result<Wake, ledger::Error> {
@@ -199,11 +205,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.answer_requests(&reading)?;
         let paused = self.paused(now)?;
         let keeps = plan::keeps(&self.loaded.policy, paused, now.utc);
-        let held = self.accounts.held();
-        if held != self.held.accounts {
-            self.outside.gauges.set_held_accounts(held.clone());
-            self.held.accounts = held;
-        }
+        self.held.accounts = self.accounts.held();
         self.held.unseen = self.unseen.keys().cloned().collect();
         self.ledger.hold(&keeps, &self.held.unseen);
         let mut view = self.ledger.view(&self.held.accounts, &reading)?;
@@ -217,7 +219,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
         self.tell.next_slot = plan.next_slot;
-        self.told.clock(reading.proof.is_some() || self.loaded.policy.instances.is_empty(), now.mono);
+        self.told.clock(self.is_clock_proved(), now.mono);
         if moved || self.take_next(now) {
             // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
@@ -290,10 +292,15 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
 
     fn beat(&mut self, now: Now) -> Result<(), ledger::Error> {
         // A command in the daemon's place is no daemon.
-        if self.outside.only.is_none() && self.beat_at.is_none_or(|at| now.mono >= at) {
-            let verdict = self.standing().word();
-            self.ledger.heartbeat(now.utc, self.outside.process, verdict)?;
-            self.beat_at = Some(now.mono + HEARTBEAT);
+        if self.outside.only.is_some() {
+            return Ok(());
+        }
+        // What is written could be written.
+        let troubles: Vec<Trouble> = self.troubles(now).into_iter().filter(|trouble| *trouble != Trouble::Ledger).collect();
+        let verdict = trouble::word(&troubles);
+        if self.beat != verdict || self.beat_at.is_none_or(|at| now.mono >= at) {
+            self.ledger.heartbeat(now.utc, self.outside.process, verdict, &trouble::says(&troubles))?;
+            (self.beat, self.beat_at) = (verdict, Some(now.mono + HEARTBEAT));
         }
         Ok(())
     }

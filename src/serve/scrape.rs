@@ -13,6 +13,7 @@ use crate::{
         pause::{Pause, Paused},
         plan,
         policy::{Instance, Job, Policy},
+        trouble::{self, Trouble},
     },
     ledger::report::Pair,
     metrics::PREFIX,
@@ -116,22 +117,27 @@ fn written(state: &State, metrics: Vec<Lines>) -> Result<String, fmt::Error> {
 /// How the loop stands, and who this is.
 fn memory(state: &State) -> Vec<Lines> {
     let gauges = state.gauges();
-    let standing = gauges.standing();
+    let troubles = gauges.troubles();
     let mut build = Lines::new("build_info", "Which program this is; always 1");
     build.line(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0);
     let mut held = Lines::new("account_held", "Whether the cloud does not accept the keys of an account");
-    let accounts = gauges.held_accounts();
+    let accounts = trouble::held_accounts(&troubles);
     for account in &state.policy().accounts {
         held.line(vec![("account", account.name.to_string())], f64::from(u8::from(accounts.contains(&account.name))));
+    }
+    let mut wrong = Lines::new("trouble", "What is wrong with the daemon as a whole; 1 while it is");
+    for word in Trouble::WORDS {
+        wrong.line(vec![("reason", word.to_owned())], f64::from(u8::from(troubles.iter().any(|it| it.word() == word))));
     }
     let age = gauges.pass_age(state.now().mono).map_or(f64::INFINITY, |age| age.as_secs_f64());
     vec![
         build,
         Lines::seconds("pulse_age", "How long ago the loop's last pass finished; +Inf before the first").one(age),
-        Lines::new("policy_in_force", "Whether the policy is recorded in the ledger").flag(standing.in_force),
-        Lines::new("clock_proved", "Whether a reply of the cloud has proved this machine's clock").flag(standing.clock_proved),
-        Lines::new("ledger_writable", "Whether the last pass could write the ledger").flag(standing.ledger_writable),
+        Lines::new("policy_in_force", "Whether the policy is recorded in the ledger").flag(!troubles.contains(&Trouble::Unrecorded)),
+        Lines::new("clock_proved", "Whether a reply of the cloud has proved this machine's clock").flag(!troubles.contains(&Trouble::Clock)),
+        Lines::new("ledger_writable", "Whether the last pass could write the ledger").flag(!troubles.contains(&Trouble::Ledger)),
         held,
+        wrong,
     ]
 }
 
@@ -180,7 +186,8 @@ impl Book {
 
     /// How many pairs have a run that waits, by why.
     fn held(&self, state: &State, of_job: &BTreeMap<&str, Vec<&Pair>>) -> Lines {
-        let (standing, accounts, policy) = (state.gauges().standing(), state.gauges().held_accounts(), &self.policy);
+        let (troubles, policy) = (state.gauges().troubles(), &self.policy);
+        let accounts = trouble::held_accounts(&troubles);
         let keeps = plan::keeps(policy, Arc::new(Paused::of(&self.pauses, policy, self.now)), self.now);
         let known: BTreeMap<&str, &Arc<Instance>> = policy.instances.iter().map(|instance| (instance.id.as_str(), instance)).collect();
         let (mut in_use, mut running) = (BTreeSet::new(), BTreeMap::<&AccountName, u32>::new());
@@ -195,8 +202,8 @@ impl Book {
             let open = pair.open.as_ref().filter(|open| open.waits)?;
             let instance = known.get(pair.instance_id.as_str())?;
             Some(Waits::of(&Seen {
-                clock_proved: standing.clock_proved,
-                ledger_writable: standing.ledger_writable,
+                clock_proved: !troubles.contains(&Trouble::Clock),
+                ledger_writable: !troubles.contains(&Trouble::Ledger),
                 kept: keeps.of_pair(&job.name, &instance.id),
                 account_held: accounts.contains(&instance.account),
                 in_use: in_use.contains(pair.instance_id.as_str()),

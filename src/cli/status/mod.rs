@@ -39,14 +39,19 @@ pub struct Status {
 impl Status {
     /// Prints the verdict first.
     pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
+        match self.told(globals, now) {
+            Ok((text, exit)) => output::print(&text).map(|()| exit),
+            Err(error) => reading::ended(Err(error)),
+        }
+    }
+
+    /// What it prints, and how it ends.
+    pub fn told(&self, globals: &Globals, now: Now) -> anyhow::Result<(String, Exit)> {
         if globals.output == Format::Csv {
             return Err(Exit::Usage.because("`status` has no rows for `csv`; write `-o json`").into());
         }
         let path = self.ledger.clone().path(globals, now)?;
-        let (pulse, pairs, pauses, text) = match read(&path, now) {
-            Ok(read) => read,
-            Err(error) => return reading::ended(Err(error)),
-        };
+        let (pulse, pairs, pauses, text) = read(&path, now)?;
         let pulse = Judged::of(&path, pulse, now.utc);
         // Whatever a warning says of this machine was said when the policy was loaded.
         let in_force = text.map(|text| config::check_text("the policy in force", &text, &Machine::pictured(&[], &[], ""), now.utc)).transpose();
@@ -54,27 +59,27 @@ impl Status {
             in_force.context("this program cannot read the policy that the ledger holds; use the version that wrote it")?.map(|it| it.policy);
         let meant = self.selectors.scope();
         if self.uncovered {
-            return Self::tell_uncovered(globals, &meant, policy.as_ref(), &pairs);
+            return uncovered_of(globals, &meant, policy.as_ref(), &pairs);
         }
         let mut told = Standing::of(pulse, policy.as_ref(), &pairs, &pauses, &meant, now.utc);
         if self.running {
             told.keep_running();
         }
-        match globals.output {
-            Format::Json => output::print(&format!("{}\n", serde_json::to_string(&told)?))?,
-            Format::Text | Format::Csv => output::print(&text::of(&told, policy.is_some(), &globals.shown()?, output::colored(&io::stdout())))?,
-        }
-        Ok(if told.ok { Exit::Ok } else { Exit::NotAllGood })
+        let text = match globals.output {
+            Format::Json => format!("{}\n", serde_json::to_string(&told)?),
+            Format::Text | Format::Csv => text::of(&told, policy.is_some(), &globals.shown()?, output::colored(&io::stdout())),
+        };
+        Ok((text, if told.ok { Exit::Ok } else { Exit::NotAllGood }))
     }
+}
 
-    fn tell_uncovered(globals: &Globals, meant: &report::Selectors, policy: Option<&Policy>, pairs: &[Pair]) -> anyhow::Result<Exit> {
-        let items = uncovered(policy, pairs, meant);
-        match globals.output {
-            Format::Json => output::print_items(&items)?,
-            Format::Text | Format::Csv => output::print(&text::uncovered(&items))?,
-        }
-        Ok(if items.is_empty() { Exit::Ok } else { Exit::NotAllGood })
-    }
+fn uncovered_of(globals: &Globals, meant: &report::Selectors, policy: Option<&Policy>, pairs: &[Pair]) -> anyhow::Result<(String, Exit)> {
+    let items = uncovered(policy, pairs, meant);
+    let text = match globals.output {
+        Format::Json => output::items_of(&items)?,
+        Format::Text | Format::Csv => text::uncovered(&items),
+    };
+    Ok((text, if items.is_empty() { Exit::Ok } else { Exit::NotAllGood }))
 }
 
 type Read = (Option<report::Pulse>, Vec<Pair>, Vec<Pause>, Option<String>);

@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, time::Duration};
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Standing {
     schema_version: u8,
-    /// Whether the daemon turns and no pair is wrong.
+    /// Whether the daemon turns, nothing is wrong that somebody has to see to, and no pair is wrong.
     pub ok: bool,
     /// The daemon's.
     pub pulse: Judged,
@@ -173,7 +173,7 @@ impl Standing {
                 lines.push(line);
             }
         }
-        let ok = pulse.ok && lines.iter().all(|line| line.wrong == 0);
+        let ok = pulse.ok && !pulse.is_in_trouble() && lines.iter().all(|line| line.wrong == 0);
         let pauses = pauses.iter().map(|pause| PauseLine::of(pause, now)).collect();
         Self { schema_version: 1, ok, pulse, pauses, jobs: lines, items }
     }

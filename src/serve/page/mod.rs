@@ -104,7 +104,7 @@ impl Request {
     }
 
     fn standing(&self, read: &Pairs, policy: &Policy, meant: &Selectors) -> Standing {
-        let pulse = Judged::of(self.state.ledger(), read.pulse.clone(), self.now);
+        let pulse = Judged::of(self.state.ledger(), self.state.pulse(read.pulse.clone()), self.now);
         Standing::of(pulse, read.in_force.then_some(policy), &read.pairs, &read.pauses, meant, self.now)
     }
 
