@@ -5,4 +5,5 @@
 mod cloud;
 mod own;
 mod places;
+mod process;
 mod stage;
