@@ -20,6 +20,7 @@ use crate::{
     clock::{Clock, Wake},
     cloud::CdbApi,
     domain::{
+        hold::{LoopHold, Waits},
         names::InstanceId,
         now::Now,
         pause::Paused,
@@ -77,20 +78,22 @@ struct Daemon<C, A> {
     calls: JoinSet<Done>,
     unrecorded: Vec<Done>,
     beat_at: Option<Duration>,
-    /// The verdict that the pulse bore last.
-    beat: &'static str,
     ledger_held: bool,
     /// When the loop was to wake for this pass; none after one that the ledger refused.
     asked: Option<DateTime<Utc>>,
     sweep: Option<Sweep>,
     told: log::Told,
     tell: tell::Tell,
+    /// What the ledger shows of the loop: what is wrong, and what it holds back as a whole.
+    shown: Option<(Vec<Trouble>, Vec<LoopHold>)>,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
 #[derive(Clone, Debug)]
 struct Unseen {
     run: Run,
+    since: DateTime<Utc>,
+    code: String,
     try_at: Duration,
 }
 
@@ -116,12 +119,12 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         calls: JoinSet::new(),
         unrecorded: Vec::new(),
         beat_at: None,
-        beat: "",
         ledger_held: false,
         asked: None,
         sweep: None,
         told: log::Told::default(),
         tell: tell::Tell::default(),
+        shown: None,
     };
     if let Some(only) = daemon.outside.only {
         daemon.ledger.only(only);
@@ -297,12 +300,27 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         }
         // What is written could be written.
         let troubles: Vec<Trouble> = self.troubles(now).into_iter().filter(|trouble| *trouble != Trouble::Ledger).collect();
-        let verdict = trouble::word(&troubles);
-        if self.beat != verdict || self.beat_at.is_none_or(|at| now.mono >= at) {
-            self.ledger.heartbeat(now.utc, self.outside.process, verdict, &trouble::says(&troubles))?;
-            (self.beat, self.beat_at) = (verdict, Some(now.mono + HEARTBEAT));
+        let shows = (troubles, self.loop_holds());
+        let is_news = self.shown.as_ref() != Some(&shows);
+        if is_news || self.beat_at.is_none_or(|at| now.mono >= at) {
+            if self.shown.as_ref().is_none_or(|(_, holds)| *holds != shows.1) {
+                self.ledger.show_holds(&shows.1)?;
+            }
+            self.ledger.heartbeat(now.utc, self.outside.process, trouble::word(&shows.0), &trouble::says(&shows.0))?;
+            self.beat_at = Some(now.mono + HEARTBEAT);
+            self.shown = Some(shows);
         }
         Ok(())
+    }
+
+    fn loop_holds(&self) -> Vec<LoopHold> {
+        let unseen = self.unseen.iter().map(|(instance, unseen)| LoopHold {
+            waits: Waits::CannotLook,
+            name: instance.to_string(),
+            since: unseen.since,
+            code: unseen.code.clone(),
+        });
+        self.accounts.holds().chain(unseen).collect()
     }
 
     fn take(&mut self, done: Result<Done, tokio::task::JoinError>) {

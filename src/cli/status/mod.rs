@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     config::{self, Machine},
-    domain::{now::Now, pause::Pause, policy::Policy},
-    ledger::report::{self, Judged, Pair, Reader, Standing, uncovered},
+    domain::{now::Now, policy::Policy},
+    ledger::report::{self, Judged, Pair, Reader, Standing, Survey, uncovered},
 };
 use anyhow::Context;
 use std::{io, path::Path};
@@ -51,17 +51,17 @@ impl Status {
             return Err(Exit::Usage.because("`status` has no rows for `csv`; write `-o json`").into());
         }
         let path = self.ledger.clone().path(globals, now)?;
-        let (pulse, pairs, pauses, text) = read(&path, now)?;
-        let pulse = Judged::of(&path, pulse, now.utc);
+        let (survey, text) = read(&path, now)?;
+        let pulse = Judged::of(&path, survey.pulse.clone(), now.utc);
         // Whatever a warning says of this machine was said when the policy was loaded.
         let in_force = text.map(|text| config::check_text("the policy in force", &text, &Machine::pictured(&[], &[], ""), now.utc)).transpose();
         let policy =
             in_force.context("this program cannot read the policy that the ledger holds; use the version that wrote it")?.map(|it| it.policy);
         let meant = self.selectors.scope();
         if self.uncovered {
-            return uncovered_of(globals, &meant, policy.as_ref(), &pairs);
+            return uncovered_of(globals, &meant, policy.as_ref(), &survey.pairs);
         }
-        let mut told = Standing::of(pulse, policy.as_ref(), &pairs, &pauses, &meant, now.utc);
+        let mut told = Standing::of(pulse, policy.as_ref(), &survey, &meant, now.utc);
         if self.running {
             told.keep_running();
         }
@@ -82,9 +82,8 @@ fn uncovered_of(globals: &Globals, meant: &report::Selectors, policy: Option<&Po
     Ok((text, if items.is_empty() { Exit::Ok } else { Exit::NotAllGood }))
 }
 
-type Read = (Option<report::Pulse>, Vec<Pair>, Vec<Pause>, Option<String>);
-
-fn read(path: &Path, now: Now) -> anyhow::Result<Read> {
-    let Some(reader) = Reader::open(path)? else { return Ok((None, Vec::new(), Vec::new(), None)) };
-    Ok((reader.pulse()?, reader.pairs()?, reader.pauses(now.utc)?, reader.policy_in_force()?))
+/// What the ledger says, and the text of the policy in force.
+fn read(path: &Path, now: Now) -> anyhow::Result<(Survey, Option<String>)> {
+    let Some(reader) = Reader::open(path)? else { return Ok((Survey::default(), None)) };
+    Ok((reader.survey(now.utc)?, reader.policy_in_force()?))
 }

@@ -82,13 +82,23 @@ impl Judged {
 
     /// Whether the daemon turns, and somebody has to see to something all the same.
     pub fn is_in_trouble(&self) -> bool {
-        self.ok && self.verdict.as_deref().is_some_and(|verdict| trouble::weight(verdict) != Weight::Passes)
+        self.ok && self.verdict().is_some_and(|verdict| trouble::weight(verdict) != Weight::Passes)
+    }
+
+    /// The word of what was wrong at the last pass, or that nothing was.
+    pub(super) fn verdict(&self) -> Option<&str> {
+        self.verdict.as_deref()
     }
 
     /// What is wrong though the daemon turns.
     pub fn held(&self) -> Option<String> {
         let verdict = self.verdict.as_deref().filter(|verdict| self.ok && *verdict != trouble::NONE)?;
         Some(format!("{}: {}", visible(verdict), visible(self.says.as_deref().unwrap_or("see its log"))))
+    }
+
+    /// What to do; none while all is well.
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 
     /// How long ago the last pass was.
