@@ -13,6 +13,7 @@ use crate::{
         policy::{HistoryBounds, Policy},
         reply::{CallError, Class},
         run::{Note, Run, State, why},
+        trouble::Trouble,
     },
     ledger::Answered,
 };
@@ -178,6 +179,7 @@ pub(super) struct Told {
     off: Option<Off>,
     backups: BTreeSet<(RunId, BackupId)>,
     rates: BTreeMap<(AccountName, &'static str), Duration>,
+    put_back: bool,
 }
 
 /// When our clock was last seen to be off, and when that was told.
@@ -252,6 +254,17 @@ impl Told {
                 ahead.num_seconds().abs()
             );
         }
+    }
+
+    /// What is wrong after a pass: of a ledger that was put back it is told when its time is known, and when that is over.
+    pub(super) fn put_back(&mut self, troubles: &[Trouble]) {
+        let dated = troubles.iter().find(|trouble| matches!(trouble, Trouble::PutBack(Some(_))));
+        match dated {
+            Some(dated) if !self.put_back => tracing::warn!(held = dated.word(), "{}", dated.sentence()),
+            None if self.put_back => tracing::info!("the time of the ledger that was put back is over; its runs go on as ever"),
+            _ => {}
+        }
+        self.put_back = dated.is_some();
     }
 
     /// A question that was to prove the clock, or a held account's keys, failed.

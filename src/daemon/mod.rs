@@ -192,8 +192,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     }
 
     /// Shows how the loop stands after a pass.
-    fn show(&self, after: Now) {
-        self.outside.gauges.passed(after.mono, self.troubles(after));
+    fn show(&mut self, after: Now) {
+        let troubles = self.troubles(after);
+        self.told.put_back(&troubles);
+        self.outside.gauges.passed(after.mono, troubles);
     }
 
     fn pass(&mut self, now: Now) -> Result<Wake, ledger::Error> {

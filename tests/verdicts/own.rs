@@ -84,6 +84,9 @@ fn a_ledger_that_was_put_back_is_told_from_the_first_pass_until_its_calls_can_be
                 seen.all_say("ledger_put_back", "the ledger was put back from a copy, until 2026-11-24T", (0, 200));
                 let (seen, took) = life.until(HOUR, |seen| seen.are_well()).await;
                 assert!(took > MINUTE * 9, "{took:?} {seen:#?}");
+                let log = life.log();
+                assert_eq!(told(&log, "WARN", "the ledger was put back from a copy, until 2026-11-24T"), 1, "{log:#?}");
+                assert_eq!(told(&log, "INFO", "the time of the ledger that was put back is over"), 1, "{log:#?}");
                 stage.pass(HOUR).await;
                 assert!(life.look().are_well());
                 assert_eq!(stage.cloud.audit().doubled, []);
