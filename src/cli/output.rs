@@ -39,11 +39,11 @@ pub fn print(data: &str) -> anyhow::Result<()> {
 
 /// Prints `{"schema_version":1,"items":[…]}`.
 pub fn print_items<T: Serialize>(items: &[T]) -> anyhow::Result<()> {
-    print(&items_of(items)?)
+    print(&self::items(items)?)
 }
 
 /// `{"schema_version":1,"items":[…]}`, and the end of its line.
-pub fn items_of<T: Serialize>(items: &[T]) -> anyhow::Result<String> {
+pub fn items<T: Serialize>(items: &[T]) -> anyhow::Result<String> {
     let object = serde_json::to_string(&Items { schema_version: 1, items }).context("the answer cannot be written as JSON")?;
     Ok(object + "\n")
 }

@@ -3,7 +3,7 @@
 use crate::books::{at, ended, put};
 use cdb_backupd::ledger::Ledger;
 use rusqlite::{Connection, params, types::Value};
-use std::process::{Command, Output};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// An hour's job on two instances, as the daemon would have recorded it; a job that the policy holds; and an instance that no job matches.
@@ -20,14 +20,14 @@ jobs:
   - { name: held, schedule: '0 5 * * *', suspend: true, targets: { instances: [orders] } }
 ";
 
-struct Desk {
+pub(crate) struct Desk {
     folder: TempDir,
     ledger: Ledger,
 }
 
 impl Desk {
     /// A ledger with the policy in force and a pulse of now, and nothing else.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("ledger.db"), "desk", at("2026-11-23T00:00:00Z")).unwrap().ledger;
         let conn = ledger.connection();
@@ -43,12 +43,12 @@ impl Desk {
         Self { folder, ledger }
     }
 
-    fn conn(&self) -> &Connection {
+    pub(crate) fn conn(&self) -> &Connection {
         self.ledger.connection()
     }
 
     /// A run of the nightly job whose slot was so many hours ago, or up to one more; `put` places it by hours after a slot of 2026-11-23.
-    fn run(&self, instance: &str, hours_ago: i64, state: &str, why: &str) {
+    pub(crate) fn run(&self, instance: &str, hours_ago: i64, state: &str, why: &str) {
         let now: i64 = self.conn().query_row("SELECT unixepoch()", [], |row| row.get(0)).unwrap();
         let hour = (now - hours_ago * 3_600 - at("2026-11-23T18:30:00Z").timestamp()).div_euclid(3_600);
         let of_pair = |instance: &str| vec![("instance_id", Value::Text(instance.to_owned()))];
@@ -58,15 +58,15 @@ impl Desk {
         }
     }
 
-    fn status(&self, more: &[&str]) -> Output {
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cdb-backupd"));
         command.arg("status").arg("--ledger").arg(self.folder.path().join("ledger.db")).args(more);
-        command.output().unwrap()
+        command
     }
 
     /// What it prints, and how it ends.
     fn says(&self, more: &[&str]) -> (String, Option<i32>) {
-        let output = self.status(more);
+        let output = self.command(more).output().unwrap();
         (String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr), output.status.code())
     }
 }
@@ -221,8 +221,13 @@ fn what_is_paused_stands_on_top_and_a_pause_older_than_a_day_is_asked_about() {
     .unwrap();
     let (text, code) = desk.says(&[]);
     assert_eq!(code, Some(0), "the stale one is paused: {text}");
-    assert!(text.contains("- pause 1: instance orders is paused for 2h until `resume 1`, by alice: storage migration\n"), "{text}");
-    assert!(text.contains("? pause 2: job held and tag env=prod is paused for 2days 7h ") && text.contains("is it forgotten?"), "{text}");
+    assert!(text.contains("- pause 1: instance orders is paused until `resume 1`, asked for 2h ago by alice: storage migration\n"), "{text}");
+    assert!(
+        text.contains("? pause 2: job held and tag env=prod is paused until ")
+            && text.contains(", asked for 2days 7h ago by ")
+            && text.contains("is it forgotten?"),
+        "{text}"
+    );
     let told: serde_json::Value = serde_json::from_str(&desk.says(&["-o", "json"]).0).unwrap();
     assert_eq!((&told["pauses"][0]["who"], &told["pauses"][1]["is_long"]), (&"alice".into(), &true.into()));
 }

@@ -4,6 +4,7 @@
 //! Nothing is decided here: what is counted and said is `ledger::report`'s, and the page says the same.
 
 mod text;
+mod watch;
 
 use super::{
     Globals,
@@ -13,16 +14,14 @@ use super::{
     selectors::Selectors,
 };
 use crate::{
-    config::{self, Machine},
     domain::{now::Now, policy::Policy},
-    ledger::report::{self, Judged, Pair, Reader, Standing, Survey, uncovered},
+    ledger::report::{Judged, Reader, Standing, Survey, Uncovered, uncovered},
 };
-use anyhow::Context;
 use std::{io, path::Path};
 
 /// Tell whether every job's backups are there: 0 when they are and the daemon turns, 3 when not
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cdb-backupd status\n  cdb-backupd status --tag env=prod\n  cdb-backupd status --uncovered -o json")]
+#[command(after_help = "Examples:\n  cdb-backupd status\n  cdb-backupd status --tag env=prod --watch\n  cdb-backupd status --uncovered -o json")]
 pub struct Status {
     /// Only what is running
     #[arg(long)]
@@ -30,60 +29,95 @@ pub struct Status {
     /// Only instances without any good backup, or that no job matches
     #[arg(long, conflicts_with_all = ["running", "job"])]
     uncovered: bool,
+    /// Tell it again every 2 s until interrupted: drawn over on a terminal, elsewhere only when something has changed
+    #[arg(short, long)]
+    watch: bool,
     #[command(flatten)]
     selectors: Selectors,
     #[command(flatten)]
     ledger: LedgerArg,
 }
 
+/// What was found, at one moment.
+struct Told {
+    found: Found,
+    /// Whether any policy was ever in force.
+    in_force: bool,
+}
+
+enum Found {
+    Standing(Box<Standing>),
+    Uncovered(Vec<Uncovered>),
+}
+
 impl Status {
     /// Prints the verdict first.
     pub fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
-        match self.told(globals, now) {
-            Ok((text, exit)) => output::print(&text).map(|()| exit),
-            Err(error) => reading::ended(Err(error)),
-        }
-    }
-
-    /// What it prints, and how it ends.
-    pub fn told(&self, globals: &Globals, now: Now) -> anyhow::Result<(String, Exit)> {
         if globals.output == Format::Csv {
             return Err(Exit::Usage.because("`status` has no rows for `csv`; write `-o json`").into());
         }
+        if self.watch {
+            let path = self.ledger.clone().path(globals, now)?;
+            return watch::watch(globals, |now: Now| self.look(&path, now).map_err(reading::refused));
+        }
+        let (text, exit) = self.told(globals, now)?;
+        output::print(&text)?;
+        Ok(exit)
+    }
+
+    /// What it prints when it looks once, and how it ends.
+    pub fn told(&self, globals: &Globals, now: Now) -> anyhow::Result<(String, Exit)> {
         let path = self.ledger.clone().path(globals, now)?;
-        let (survey, text) = read(&path, now)?;
-        let pulse = Judged::of(&path, survey.pulse.clone(), now.utc);
-        // Whatever a warning says of this machine was said when the policy was loaded.
-        let in_force = text.map(|text| config::check_text("the policy in force", &text, &Machine::pictured(&[], &[], ""), now.utc)).transpose();
-        let policy =
-            in_force.context("this program cannot read the policy that the ledger holds; use the version that wrote it")?.map(|it| it.policy);
-        let meant = self.selectors.scope();
+        let told = self.look(&path, now).map_err(reading::refused)?;
+        Ok((told.printed(globals)?, told.exit()))
+    }
+
+    fn look(&self, path: &Path, now: Now) -> anyhow::Result<Told> {
+        let (survey, policy) = read(path, now)?;
+        let (meant, in_force) = (self.selectors.scope(), policy.is_some());
         if self.uncovered {
-            return uncovered_of(globals, &meant, policy.as_ref(), &survey.pairs);
+            return Ok(Told { found: Found::Uncovered(uncovered(policy.as_ref(), &survey.pairs, &meant)), in_force });
         }
-        let mut told = Standing::of(pulse, policy.as_ref(), &survey, &meant, now.utc);
+        let pulse = Judged::of(path, survey.pulse.clone(), now.utc);
+        let mut standing = Standing::of(pulse, policy.as_ref(), &survey, &meant, now.utc);
         if self.running {
-            told.keep_running();
+            standing.keep_running();
         }
-        let text = match globals.output {
-            Format::Json => format!("{}\n", serde_json::to_string(&told)?),
-            Format::Text | Format::Csv => text::of(&told, policy.is_some(), &globals.shown()?, output::colored(&io::stdout())),
-        };
-        Ok((text, if told.ok { Exit::Ok } else { Exit::NotAllGood }))
+        Ok(Told { found: Found::Standing(Box::new(standing)), in_force })
     }
 }
 
-fn uncovered_of(globals: &Globals, meant: &report::Selectors, policy: Option<&Policy>, pairs: &[Pair]) -> anyhow::Result<(String, Exit)> {
-    let items = uncovered(policy, pairs, meant);
-    let text = match globals.output {
-        Format::Json => output::items_of(&items)?,
-        Format::Text | Format::Csv => text::uncovered(&items),
-    };
-    Ok((text, if items.is_empty() { Exit::Ok } else { Exit::NotAllGood }))
+impl Told {
+    /// As it is asked for.
+    fn printed(&self, globals: &Globals) -> anyhow::Result<String> {
+        Ok(match (&self.found, globals.output) {
+            (Found::Standing(standing), Format::Json) => format!("{}\n", serde_json::to_string(standing)?),
+            (Found::Standing(standing), _) => text::of(standing, self.in_force, &globals.shown()?, output::colored(&io::stdout())),
+            (Found::Uncovered(items), Format::Json) => output::items(items)?,
+            (Found::Uncovered(items), _) => text::uncovered(items),
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        let is_good = match &self.found {
+            Found::Standing(standing) => standing.ok,
+            Found::Uncovered(items) => items.is_empty(),
+        };
+        if is_good { Exit::Ok } else { Exit::NotAllGood }
+    }
+
+    /// Whether it tells something that the one before did not.
+    fn is_news(&self, before: &Self) -> bool {
+        match (&self.found, &before.found) {
+            (Found::Standing(now), Found::Standing(before)) => !now.is_like(before),
+            (Found::Uncovered(now), Found::Uncovered(before)) => now != before,
+            _ => true,
+        }
+    }
 }
 
-/// What the ledger says, and the text of the policy in force.
-fn read(path: &Path, now: Now) -> anyhow::Result<(Survey, Option<String>)> {
+/// What the ledger says, and the policy in force.
+fn read(path: &Path, now: Now) -> anyhow::Result<(Survey, Option<Policy>)> {
     let Some(reader) = Reader::open(path)? else { return Ok((Survey::default(), None)) };
-    Ok((reader.survey(now.utc)?, reader.policy_in_force()?))
+    Ok((reader.survey(now.utc)?, reading::policy_in_force(&reader, now)?))
 }

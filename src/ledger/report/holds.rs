@@ -192,20 +192,26 @@ pub struct HoldLine {
     short: Option<String>,
 }
 
+/// Runs that wait for one thing.
+struct Group<'a> {
+    /// The name of what holds them; none where each has its own.
+    by: Option<&'a str>,
+    until: Option<DateTime<Utc>>,
+    pairs: usize,
+}
+
 impl HoldLine {
     /// What each of a job's runs waits for first, counted; the weightiest first.
     pub fn counted<'a>(first: impl Iterator<Item = &'a Held>, schedule: &Schedule, now: DateTime<Utc>) -> Vec<Self> {
-        let mut groups: BTreeMap<(Waits, Option<&str>), (Option<&str>, Option<DateTime<Utc>>, usize)> = BTreeMap::new();
+        let mut groups: BTreeMap<(Waits, Option<&str>), Group<'_>> = BTreeMap::new();
         for held in first {
             let each_its_own = matches!(held.waits, Waits::InUse | Waits::CannotLook);
-            let key = (held.waits, held.by.as_deref().filter(|_| !each_its_own));
-            let (by, until, pairs) = groups.entry(key).or_insert((held.by.as_deref(), held.until, 0));
-            (*until, *pairs) = ((*until).max(held.until), *pairs + 1);
-            if *by != held.by.as_deref() {
-                *by = None;
-            }
+            let by = held.by.as_deref();
+            let group = groups.entry((held.waits, by.filter(|_| !each_its_own))).or_insert(Group { by, until: held.until, pairs: 0 });
+            group.by = group.by.filter(|one| by == Some(*one));
+            (group.until, group.pairs) = (group.until.max(held.until), group.pairs + 1);
         }
-        let line = |((waits, _), (by, until, pairs)): ((Waits, _), (Option<&str>, Option<DateTime<Utc>>, usize))| Self {
+        let line = |((waits, _), Group { by, until, pairs }): ((Waits, Option<&str>), Group<'_>)| Self {
             reason: waits.word(),
             by: by.map(ToOwned::to_owned),
             until: until.map(stamp),

@@ -90,6 +90,11 @@ impl Judged {
         self.verdict.as_deref()
     }
 
+    /// Whether another says the same, the moment of the pass aside.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.ok, &self.verdict, &self.says, self.pid, &self.advice) == (other.ok, &other.verdict, &other.says, other.pid, &other.advice)
+    }
+
     /// What is wrong though the daemon turns.
     pub fn held(&self) -> Option<String> {
         let verdict = self.verdict.as_deref().filter(|verdict| self.ok && *verdict != trouble::NONE)?;

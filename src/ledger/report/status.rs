@@ -175,6 +175,18 @@ impl Standing {
         Self { schema_version: 1, ok, pulse, pauses, jobs: lines, items }
     }
 
+    /// Whether another says the same, ages and the moments of passes aside.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let pauses = |it: &Self| it.pauses.iter().map(|pause| (pause.pause_id, pause.until.clone(), pause.is_long)).collect::<Vec<_>>();
+        let is_like = |(a, b): (&PairLine, &PairLine)| {
+            (&a.job, &a.instance_id, a.freshness, a.wrong) == (&b.job, &b.instance_id, b.freshness, b.wrong)
+                && (&a.good, &a.last, &a.open, &a.held) == (&b.good, &b.last, &b.open, &b.held)
+        };
+        (self.ok, pauses(self), &self.jobs, self.items.len()) == (other.ok, pauses(other), &other.jobs, other.items.len())
+            && self.pulse.is_like(&other.pulse)
+            && self.items.iter().zip(&other.items).all(is_like)
+    }
+
     /// Only what was sent and has not ended stays among the items.
     pub fn keep_running(&mut self) {
         self.items.retain(|item| item.open.as_ref().is_some_and(|open| !open.waits));
@@ -351,4 +363,41 @@ pub fn uncovered(policy: Option<&Policy>, pairs: &[Pair], meant: &Selectors) -> 
 
 pub(super) fn as_stamp<S: serde::Serializer>(t: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&stamp(*t))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::report::Pulse;
+    use std::path::Path;
+
+    fn told(pulse_ms: i64, now_ms: i64) -> Standing {
+        let at = |ms: i64| DateTime::from_timestamp_millis(1_764_000_000_000 + ms).unwrap();
+        let pulse = Pulse { at: at(pulse_ms), pid: 7, verdict: "ok".into() };
+        let mut told = Standing::of(Judged::of(Path::new("x"), Some(pulse), at(now_ms)), None, &Survey::default(), &Selectors::default(), at(now_ms));
+        let good = EndedLine { run_id: 1, slot: at(0), slot_local: String::new(), state: "x".into(), why: String::new(), is_good: true };
+        told.items.push(PairLine {
+            job: "nightly".into(),
+            instance_id: "cdb-00000001".into(),
+            instance_name: "orders".into(),
+            freshness: "fresh",
+            wrong: false,
+            max_age_s: 1,
+            good: Some(good),
+            good_age_s: Some(now_ms / 1_000),
+            last: None,
+            open: None,
+            held: Vec::new(),
+        });
+        told
+    }
+
+    #[test]
+    fn that_time_passes_is_no_news_and_that_the_daemon_is_gone_is() {
+        assert!(told(0, 2_000).is_like(&told(0, 0)) && told(15_000, 16_000).is_like(&told(0, 14_000)));
+        assert!(!told(0, 61_000).is_like(&told(0, 60_000)), "a minute without a pass");
+        let mut late = told(0, 0);
+        late.items[0].freshness = "late";
+        assert!(!late.is_like(&told(0, 0)));
+    }
 }
