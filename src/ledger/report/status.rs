@@ -373,7 +373,7 @@ mod tests {
 
     fn told(pulse_ms: i64, now_ms: i64) -> Standing {
         let at = |ms: i64| DateTime::from_timestamp_millis(1_764_000_000_000 + ms).unwrap();
-        let pulse = Pulse { at: at(pulse_ms), pid: 7, verdict: "ok".into() };
+        let pulse = Pulse { at: at(pulse_ms), pid: 7, verdict: "ok".into(), says: String::new() };
         let mut told = Standing::of(Judged::of(Path::new("x"), Some(pulse), at(now_ms)), None, &Survey::default(), &Selectors::default(), at(now_ms));
         let good = EndedLine { run_id: 1, slot: at(0), slot_local: String::new(), state: "x".into(), why: String::new(), is_good: true };
         told.items.push(PairLine {
