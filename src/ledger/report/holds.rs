@@ -9,7 +9,7 @@ use crate::domain::{
     hold::{LoopHold, Waits},
     names::{InstanceId, JobName},
     pause::Paused,
-    policy::{Job, Policy},
+    policy::{Instance, Job, Policy},
     prose::{local, stamp},
     schedule::Schedule,
 };
@@ -98,11 +98,11 @@ impl<'a> Holds<'a> {
 
     /// All that holds a run back, the weightiest first; never nothing: at least it awaits its turn.
     pub fn of_run(&self, due: &Due) -> Vec<Held> {
-        let mut held = self.of_loop(due);
+        let mut held = self.of_loop();
         if !due.even_if_held {
             held.extend(self.of_choice(&due.job, &due.instance_id));
         }
-        held.extend(self.of_room(due));
+        held.extend(self.of_place(&due.account, &due.instance_id));
         if due.due_at > self.now {
             let refused = due.attempts > 0 && due.last_code.is_some();
             let (waits, by) = if refused { (Waits::Retry, due.last_code.clone()) } else { (Waits::Spread, None) };
@@ -112,6 +112,14 @@ impl<'a> Holds<'a> {
             held.push(Held { waits: Waits::Pace, by: Some(due.account.clone()), until: None });
         }
         held.sort_by_key(|held| held.waits);
+        held
+    }
+
+    /// All that would hold a run of a job on an instance back, if one came now.
+    pub fn of_pair(&self, job: &str, instance: &Instance) -> Vec<Held> {
+        let mut held = self.of_loop();
+        held.extend(self.of_choice(job, instance.id.as_str()));
+        held.extend(self.of_place(instance.account.as_str(), instance.id.as_str()));
         held
     }
 
@@ -135,28 +143,25 @@ impl<'a> Holds<'a> {
         held
     }
 
-    /// What the loop waits for.
-    fn of_loop(&self, due: &Due) -> Vec<Held> {
+    /// What the loop as a whole waits for. What one that does not turn said last says nothing of now.
+    pub fn of_loop(&self) -> Vec<Held> {
         let Says { turns, clock_proved, ledger_writable } = self.says;
-        let mut held = Vec::new();
-        let mut add = |is: bool, waits, by: Option<&str>| held.extend(is.then(|| Held { waits, by: by.map(ToOwned::to_owned), until: None }));
-        // What one that does not turn said last says nothing of now.
-        add(!turns, Waits::NotRunning, None);
-        add(turns && !ledger_writable, Waits::Ledger, None);
-        add(turns && !clock_proved, Waits::Clock, None);
-        add(turns && self.accounts.contains_key(due.account.as_str()), Waits::Account, Some(&due.account));
-        add(turns && self.unseen.contains_key(due.instance_id.as_str()), Waits::CannotLook, Some(&due.instance_id));
-        held
+        let waits = [(!turns, Waits::NotRunning), (turns && !ledger_writable, Waits::Ledger), (turns && !clock_proved, Waits::Clock)];
+        waits.into_iter().filter(|(is, _)| *is).map(|(_, waits)| Held { waits, by: None, until: None }).collect()
     }
 
-    /// Whether there is room on the instance, and in the account.
-    fn of_room(&self, due: &Due) -> Vec<Held> {
-        let in_use = self.at_work.get(due.instance_id.as_str());
-        let room = self.policy.accounts.iter().find(|account| account.name.as_str() == due.account).and_then(|account| account.max_running);
-        let is_full = room.is_some_and(|room| self.running.get(due.account.as_str()).copied().unwrap_or_default() >= room);
-        let in_use = in_use.map(|run| Held { waits: Waits::InUse, by: Some(run.run_id.to_string()), until: None });
-        let full = is_full.then(|| Held { waits: Waits::MaxRunning, by: Some(due.account.clone()), until: None });
-        in_use.into_iter().chain(full).collect()
+    /// What is wrong with an account or an instance, and whether there is room.
+    fn of_place(&self, account: &str, instance: &str) -> Vec<Held> {
+        let room = self.policy.accounts.iter().find(|it| it.name.as_str() == account).and_then(|account| account.max_running);
+        let running = self.running.get(account).copied().unwrap_or_default();
+        let in_use = self.at_work.get(instance).map(|run| run.run_id.to_string());
+        let places = [
+            (Waits::Account, (self.says.turns && self.accounts.contains_key(account)).then(|| account.to_owned())),
+            (Waits::CannotLook, (self.says.turns && self.unseen.contains_key(instance)).then(|| instance.to_owned())),
+            (Waits::InUse, in_use),
+            (Waits::MaxRunning, room.is_some_and(|room| running >= room).then(|| account.to_owned())),
+        ];
+        places.into_iter().filter_map(|(waits, by)| by.map(|by| Held { waits, by: Some(by), until: None })).collect()
     }
 
     /// Why the cloud does not accept an account's keys, or an instance cannot be looked at.
@@ -165,9 +170,9 @@ impl<'a> Holds<'a> {
         of.get(name).copied()
     }
 
-    /// The run that is at work on an instance.
-    pub fn at_work_on(&self, instance: &str) -> Option<&Sent> {
-        self.at_work.get(instance).copied()
+    /// The run of this number, if it is at work.
+    pub fn at_work(&self, run: &str) -> Option<&Sent> {
+        self.at_work.values().copied().find(|sent| sent.run_id.to_string() == run)
     }
 }
 
