@@ -225,8 +225,13 @@ fn what_is_paused_stands_on_top_and_a_pause_older_than_a_day_is_asked_about() {
     .unwrap();
     let (text, code) = desk.says(&[]);
     assert_eq!(code, Some(0), "the stale one is paused: {text}");
-    assert!(text.contains("- pause 1: instance orders is paused for 2h until `resume 1`, by alice: storage migration\n"), "{text}");
-    assert!(text.contains("? pause 2: job held and tag env=prod is paused for 2days 7h ") && text.contains("is it forgotten?"), "{text}");
+    assert!(text.contains("- pause 1: instance orders is paused until `resume 1`, asked for 2h ago by alice: storage migration\n"), "{text}");
+    assert!(
+        text.contains("? pause 2: job held and tag env=prod is paused until ")
+            && text.contains(", asked for 2days 7h ago by ")
+            && text.contains("is it forgotten?"),
+        "{text}"
+    );
     let told: serde_json::Value = serde_json::from_str(&desk.says(&["-o", "json"]).0).unwrap();
     assert_eq!((&told["pauses"][0]["who"], &told["pauses"][1]["is_long"]), (&"alice".into(), &true.into()));
 }

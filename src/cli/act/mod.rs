@@ -186,10 +186,13 @@ impl<'a> Act<'a> {
             for line in &answer.says {
                 text.push_str(&format!("{}\n", visible(line)));
             }
+            let policy = self.policy().ok();
+            let known = |id: &str| policy.as_ref()?.instances.iter().find(|instance| instance.id.as_str() == id);
             for run in answer.runs.iter().take(LISTED) {
                 let number = if run.run_id > 0 { format!("run {}: ", run.run_id) } else { String::new() };
                 let says = if run.says.is_empty() { String::new() } else { format!(": {}", run.says) };
-                text.push_str(&visible(&format!("  {number}{} on {}{says}", run.job, run.instance_id)));
+                let instance = known(&run.instance_id).map_or(run.instance_id.as_str(), |instance| instance.name.as_str());
+                text.push_str(&visible(&format!("  {number}{} on {instance}{says}", run.job)));
                 text.push('\n');
             }
             if answer.runs.len() > LISTED {

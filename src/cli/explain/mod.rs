@@ -1,5 +1,6 @@
-//! `explain`: all that bears on the next run of a job or of an instance, in words. Reads the ledger and the policy in force that it holds; needs no
-//! daemon and no keys, and where there is a ledger no policy file.
+//! `explain`: all that bears on the next run of a job or of an instance, in words.
+//!
+//! It reads the ledger and the policy in force that it holds; it needs no daemon and no keys, and where there is a ledger no policy file.
 //!
 //! Decided here: of what it is told, and whose name was meant. What holds is `ledger::report`'s to say, when slots come `domain::forecast`'s.
 
