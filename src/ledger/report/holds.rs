@@ -5,7 +5,7 @@
 
 use super::{Due, Judged, Sent, Survey};
 use crate::domain::{
-    blackout::dark,
+    blackout::{Dark, lasting},
     hold::{LoopHold, Waits},
     names::{InstanceId, JobName},
     pause::Paused,
@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 /// So many reasons of one job are told in its line.
 const TOLD: usize = 4;
@@ -50,6 +50,12 @@ pub struct Held {
     pub until: Option<DateTime<Utc>>,
 }
 
+impl From<Dark<'_>> for Held {
+    fn from(dark: Dark<'_>) -> Self {
+        Self { waits: Waits::Blackout, by: (!dark.reason.is_empty()).then(|| dark.reason.to_owned()), until: Some(dark.until) }
+    }
+}
+
 /// The same, for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HeldLine {
@@ -70,8 +76,12 @@ impl From<&Held> for HeldLine {
 /// What there is to look at, in the form in which it is looked up.
 #[derive(Debug)]
 pub struct Holds<'a> {
-    policy: &'a Policy,
     paused: Paused,
+    /// What the policy holds of each of its jobs, and of runs that none of them made.
+    jobs: BTreeMap<&'a str, Vec<Held>>,
+    everywhere: Vec<Held>,
+    /// How many backups an account may have in progress.
+    room: BTreeMap<&'a str, u32>,
     says: Says,
     accounts: BTreeMap<&'a str, &'a LoopHold>,
     unseen: BTreeMap<&'a str, &'a LoopHold>,
@@ -92,8 +102,17 @@ impl<'a> Holds<'a> {
             at_work.entry(run.instance_id.as_str()).or_insert(run);
             *running.entry(run.account.as_str()).or_default() += 1;
         }
+        // Blackouts of the whole policy are looked at once, however many jobs there are.
+        let everywhere: Vec<Held> = lasting(&policy.blackouts, now).map(Held::from).collect();
+        let of_job = |job: &'a Arc<Job>| {
+            let suspended = job.suspend.then_some(Held { waits: Waits::Suspended, by: None, until: None });
+            let dark = lasting(&job.blackouts, now).map(Held::from).chain(everywhere.iter().cloned());
+            (job.name.as_str(), suspended.into_iter().chain(dark).collect())
+        };
+        let jobs = policy.jobs.iter().map(of_job).collect();
+        let room = policy.accounts.iter().filter_map(|account| Some((account.name.as_str(), account.max_running?))).collect();
         let paused = Paused::of(&survey.pauses, policy, now);
-        Self { policy, paused, says, accounts: of_loop(Waits::Account), unseen: of_loop(Waits::CannotLook), at_work, running, now }
+        Self { paused, jobs, everywhere, room, says, accounts: of_loop(Waits::Account), unseen: of_loop(Waits::CannotLook), at_work, running, now }
     }
 
     /// All that holds a run back, the weightiest first; never nothing: at least it awaits its turn.
@@ -123,23 +142,14 @@ impl<'a> Holds<'a> {
         held
     }
 
-    /// What somebody chose: pauses, the policy's `suspend`, blackouts.
-    pub fn of_choice(&self, job: &str, instance: &str) -> Vec<Held> {
-        let job = self.policy.jobs.iter().find(|it| it.name.as_str() == job).map(AsRef::as_ref).ok_or(job);
-        let name = job.map_or_else(|name| JobName::from_row(name).ok(), |job| Some(job.name.clone()));
-        let mut held = Vec::new();
-        if let (Some(name), Ok(instance)) = (name, InstanceId::parse(instance)) {
-            let pauses = self.paused.holding(&name, &instance);
+    /// What somebody chose: pauses, the policy's `suspend`, blackouts; of several of a kind the one that ends last comes first.
+    fn of_choice(&self, job: &str, instance: &str) -> Vec<Held> {
+        let mut held = self.jobs.get(job).unwrap_or(&self.everywhere).clone();
+        if let (Ok(job), Ok(instance)) = (JobName::from_row(job), InstanceId::parse(instance)) {
+            let pauses = self.paused.holding(&job, &instance);
             held.extend(pauses.map(|it| Held { waits: Waits::Paused, by: Some(it.pause.to_string()), until: it.until }));
         }
-        // The one that ends last is named first.
-        held.sort_by_key(|held| std::cmp::Reverse(held.until.unwrap_or(DateTime::<Utc>::MAX_UTC)));
-        held.extend(job.is_ok_and(|job: &Job| job.suspend).then_some(Held { waits: Waits::Suspended, by: None, until: None }));
-        held.extend(dark(self.policy, job.ok(), self.now).into_iter().map(|dark| Held {
-            waits: Waits::Blackout,
-            by: (!dark.reason.is_empty()).then(|| dark.reason.to_owned()),
-            until: Some(dark.until),
-        }));
+        held.sort_by_key(|held| (held.waits, Reverse(held.until.unwrap_or(DateTime::<Utc>::MAX_UTC))));
         held
     }
 
@@ -152,7 +162,7 @@ impl<'a> Holds<'a> {
 
     /// What is wrong with an account or an instance, and whether there is room.
     fn of_place(&self, account: &str, instance: &str) -> Vec<Held> {
-        let room = self.policy.accounts.iter().find(|it| it.name.as_str() == account).and_then(|account| account.max_running);
+        let room = self.room.get(account).copied();
         let running = self.running.get(account).copied().unwrap_or_default();
         let in_use = self.at_work.get(instance).map(|run| run.run_id.to_string());
         let places = [
