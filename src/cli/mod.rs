@@ -10,6 +10,7 @@ pub mod demo;
 mod door;
 mod effective;
 pub mod exit;
+pub mod explain;
 mod glance;
 pub mod health;
 pub mod history;
@@ -108,6 +109,8 @@ pub enum Command {
     Show(reading::Show),
     /// Tell whether every job's backups are there, and what is wrong
     Status(status::Status),
+    /// Tell in words all that bears on the next run of a job or of an instance
+    Explain(explain::Explain),
     /// Make backups now: of a job, of an instance, or of what went wrong
     Backup(act::backup::Backup),
     /// Run slots that were missed, the newest first
@@ -140,6 +143,7 @@ impl Command {
             Self::History(history) => history.run(globals, now),
             Self::Show(show) => show.run(globals, now),
             Self::Status(status) => status.run(globals, now),
+            Self::Explain(explain) => explain.run(globals, now),
             Self::Backup(backup) => backup.run(globals, now),
             Self::Backfill(backfill) => backfill.run(globals, now),
             Self::Cancel(cancel) => cancel.run(globals, now),
