@@ -5,6 +5,7 @@ use super::{
     exit::Exit,
     moment::{Looking, Moment, Shown},
     output::{self, Format},
+    selectors::no_job,
     table::{Columns, visible},
 };
 use crate::{
@@ -20,6 +21,9 @@ use serde::Serialize;
 
 /// Tell which slots are coming, and when their runs start
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cdb-backupd next\n  cdb-backupd next nightly-full --count 20\n  cdb-backupd next --from tomorrow --until 2d --tz Asia/Shanghai"
+)]
 pub struct Next {
     /// Only this job; all unless given
     #[arg(value_name = "JOB")]
@@ -82,8 +86,7 @@ impl Next {
 fn jobs<'a>(policy: &'a Policy, name: Option<&str>) -> anyhow::Result<Vec<&'a Job>> {
     let jobs: Vec<&Job> = policy.jobs.iter().map(|job| &**job).filter(|job| name.is_none_or(|name| job.name.as_str() == name)).collect();
     if let (Some(name), []) = (name, jobs.as_slice()) {
-        let known: Vec<&str> = policy.jobs.iter().map(|job| job.name.as_str()).collect();
-        return Err(Exit::Usage.because(format!("there is no job `{}`; the policy has: {}", visible(name), known.join(", "))).into());
+        return Err(no_job(name, policy).into());
     }
     Ok(jobs)
 }
