@@ -22,6 +22,8 @@ impl Daemon {
         let account = SimAccount::example();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cdb-backupd"));
         command.arg("run").arg("--config").arg(file).env("CDB_BACKUPD_LEDGER", &ledger);
+        // As the unit and the image have it.
+        command.env("MALLOC_ARENA_MAX", "2");
         command.env("TENCENTCLOUD_SECRET_ID", account.secret_id).env("TENCENTCLOUD_SECRET_KEY", account.secret_key);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("start the daemon")?;
         Ok(Self { child, ledger })

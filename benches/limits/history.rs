@@ -9,6 +9,7 @@ use cdb_backupd::{
     clock::{Clock, SystemClock},
     ledger::Ledger,
 };
+use chrono::TimeDelta;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -16,7 +17,7 @@ use std::{
 };
 
 const ROUNDS: usize = 15;
-/// A thousand pairs, each good a thousand times.
+/// A thousand pairs, each good a thousand times, from `FIRST` on.
 const BUILD: &str = "
   WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
     INSERT INTO terms (terms_id, digest, instance_name, tags, account, endpoint, credentials, region, method, absence_window_ms, after_failed,
@@ -30,17 +31,20 @@ const BUILD: &str = "
   WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
     INSERT INTO runs (job, instance_id, slot_ms, trigger, slot_local, slot_last_ms, slots, terms_id, account, policy_id, priority, alias,
       not_before_ms, start_by_ms, complete_by_ms, restart_by_ms, state, attempts, started_at_ms, backup_id, why, finished_at_ms, bytes)
-    SELECT c.job, c.instance_id, 1700000000000 + i * 86400000, 'schedule', '2026-11-24T02:30:00+08:00', 1700000000000 + i * 86400000, 1, c.terms_id,
-      'main', 1, 5, 'nightly.20261124T183000Z.' || printf('%08d', c.terms_id), 1700000000000 + i * 86400000, 1700007200000 + i * 86400000,
-      1700050400000 + i * 86400000, 1700050400000 + i * 86400000, 'succeeded', 1, 1700000000100 + i * 86400000, 100000000 + i * 1000 + c.terms_id,
-      'a good backup', 1700000900000 + i * 86400000, 123456789 FROM n CROSS JOIN cursors c;";
+    SELECT c.job, c.instance_id, FIRST + i * 86400000, 'schedule', '2026-11-24T02:30:00+08:00', FIRST + i * 86400000, 1, c.terms_id,
+      'main', 1, 5, 'nightly.20261124T183000Z.' || printf('%08d', c.terms_id), FIRST + i * 86400000, FIRST + 7200000 + i * 86400000,
+      FIRST + 50400000 + i * 86400000, FIRST + 50400000 + i * 86400000, 'succeeded', 1, FIRST + 100 + i * 86400000, 100000000 + i * 1000 + c.terms_id,
+      'a good backup', FIRST + 900000 + i * 86400000, 123456789 FROM n CROSS JOIN cursors c;";
 
 /// A ledger of a million runs.
 pub(crate) fn million(folder: &tempfile::TempDir, clock: &SystemClock) -> anyhow::Result<PathBuf> {
     let file = folder.path().join("ledger.db");
     drop(Ledger::open(&file, "history", clock.now().utc)?);
     let conn = rusqlite::Connection::open(&file)?;
-    conn.execute_batch(&format!("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; BEGIN; {BUILD} COMMIT;"))?;
+    // The last of them is the latest 02:30 in Shanghai.
+    let days = (clock.now().utc - TimeDelta::minutes(18 * 60 + 45)).timestamp() / 86_400 - 999;
+    let build = BUILD.replace("FIRST", &((days * 86_400 + 66_600) * 1_000).to_string());
+    conn.execute_batch(&format!("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; BEGIN; {build} COMMIT;"))?;
     let runs: u32 = conn.query_row("SELECT count(*) FROM runs", [], |row| row.get(0))?;
     anyhow::ensure!(runs == 1_000_000, "{runs} runs were made");
     Ok(file)

@@ -39,7 +39,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
             format!("  - {{ name: job-{n}, schedule: \"{seconds} * * * * *\", targets: {{ instances: [cdb-sim{n:05}] }} }}\n")
         })
         .collect();
-    let daemon = Daemon::start(folder.path(), &policy(sim.address, INSTANCES, &jobs))?;
+    let daemon = Daemon::start(folder.path(), &policy(sim.address, "off", INSTANCES, &jobs))?;
     let bare = Bare::open(folder.path())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let commits = runtime.block_on(async {

@@ -1,12 +1,24 @@
 //! What this machine says of time and processes.
 
 use anyhow::Context;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    param::clock_ticks_per_second,
+    time::{ClockId, clock_gettime},
+};
 use std::{fs, time::Duration};
 
 /// CPU time of the calling thread, to the nanosecond.
 pub(crate) fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    reading(ClockId::ThreadCPUTime)
+}
+
+/// Time that really went by, also where the program's own is simulated.
+pub(crate) fn wall() -> Duration {
+    reading(ClockId::Monotonic)
+}
+
+fn reading(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
@@ -17,14 +29,13 @@ pub(crate) fn cpu_of<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     (thread_cpu() - before, result)
 }
 
-/// CPU time of all threads of a process; of threads that have ended nothing is known.
+/// CPU time of a process with all its threads, those that have ended among them; in ticks of the kernel, mostly of 10 ms.
 pub(crate) fn process_cpu(pid: u32) -> anyhow::Result<Duration> {
-    let mut sum = Duration::ZERO;
-    for thread in fs::read_dir(format!("/proc/{pid}/task")).context("list the threads of the daemon")? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
-        sum += Duration::from_nanos(text.split(' ').next().unwrap_or_default().parse()?);
-    }
-    Ok(sum)
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in brackets, may have blanks; after it come the state as the third field, `utime` as the 14th and `stime`.
+    let (_, fields) = text.rsplit_once(") ").context("no process name")?;
+    let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(Duration::from_secs(1).mul_f64(ticks.iter().sum::<u64>() as f64 / clock_ticks_per_second() as f64))
 }
 
 /// Resident memory of a process, in bytes.

@@ -89,12 +89,12 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-/// A policy of one account and `instances` instances; `jobs` are its last lines.
-pub(crate) fn policy(address: SocketAddr, instances: usize, jobs: &str) -> String {
+/// A policy of one account and `instances` instances; `listen` is where it answers, `jobs` are its last lines.
+pub(crate) fn policy(address: SocketAddr, listen: &str, instances: usize, jobs: &str) -> String {
     let instance = |n| format!("  - {{ id: cdb-sim{n:05}, account: sim, region: ap-guangzhou }}\n");
     let instances: String = (0..instances).map(instance).collect();
     format!(
-        "version: 1\nlisten: \"off\"\naccounts:\n  sim: {{ credentials: env, endpoint: \"http://{address}\", absence_window: 60s }}\n\
+        "version: 1\nlisten: \"{listen}\"\naccounts:\n  sim: {{ credentials: env, endpoint: \"http://{address}\", absence_window: 60s }}\n\
          instances:\n{instances}defaults: {{ time_zone: Etc/UTC, method: physical, start_within: 5m, poll: {{ initial: 1500ms, max: 15s }} }}\n\
          jobs:\n{jobs}"
     )

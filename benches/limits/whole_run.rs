@@ -71,7 +71,7 @@ async fn runs(folder: &Path, sim: &Sim) -> anyhow::Result<Duration> {
     let now = clock.now();
     let slot = later(now.utc, AHEAD);
     let job = format!("  - {{ name: nightly, schedule: \"{} {} {} * * *\", targets: {{ all: true }} }}\n", slot.second(), slot.minute(), slot.hour());
-    let text = policy(sim.address, RUNS as usize, &job);
+    let text = policy(sim.address, "off", RUNS as usize, &job);
     let loaded = config::check_text("policy.yaml", &text, &Machine::pictured(&[], &[], ""), now.utc)?;
     let loaded = Loaded { policy: Arc::new(loaded.policy), hash: loaded.text_hash, text: loaded.text, at: now.mono };
     let account = SimAccount::example();

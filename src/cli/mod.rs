@@ -29,6 +29,7 @@ pub mod show;
 pub mod sim;
 pub mod status;
 pub mod table;
+mod terminal;
 
 use crate::{
     clock::{Clock, SystemClock},

@@ -1,4 +1,5 @@
-//! `next`: the slots that are coming. Reads the policy; needs no daemon, no network and no keys.
+//! `next`: the slots that are coming. Reads the policy, and out of the ledger, if there is one, what is paused; needs no daemon, no network and no
+//! keys.
 
 use super::{
     Globals,
@@ -15,9 +16,11 @@ use crate::{
         now::Now,
         policy::{Job, Policy},
     },
+    ledger::report::{PauseLine, Reader},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use std::path::Path;
 
 /// Tell which slots are coming, and when their runs start
 #[derive(Clone, Debug, clap::Args)]
@@ -77,9 +80,18 @@ impl Next {
             globals.tell(Level::Warning, "no slot comes in that time");
         } else {
             output::print(&text(&slots, &globals.shown()?))?;
+            for pause in paused(&loaded.ledger, now.utc) {
+                globals.tell(Level::Warning, &format!("pause {}: {}", pause.pause_id, pause.sentence()));
+            }
         }
         Ok(Exit::Ok)
     }
+}
+
+/// What people hold. A ledger that cannot be read is no matter of slots: `status` tells of it.
+fn paused(ledger: &Path, now: DateTime<Utc>) -> Vec<PauseLine> {
+    let pauses = Reader::open(ledger).ok().flatten().and_then(|reader| reader.pauses(now).ok());
+    pauses.unwrap_or_default().iter().map(|pause| PauseLine::of(pause, now)).collect()
 }
 
 /// The jobs that are meant, in the order of the file.

@@ -39,8 +39,13 @@ pub fn print(data: &str) -> anyhow::Result<()> {
 
 /// Prints `{"schema_version":1,"items":[…]}`.
 pub fn print_items<T: Serialize>(items: &[T]) -> anyhow::Result<()> {
+    print(&self::items(items)?)
+}
+
+/// `{"schema_version":1,"items":[…]}`, and the end of its line.
+pub fn items<T: Serialize>(items: &[T]) -> anyhow::Result<String> {
     let object = serde_json::to_string(&Items { schema_version: 1, items }).context("the answer cannot be written as JSON")?;
-    print(&format!("{object}\n"))
+    Ok(object + "\n")
 }
 
 /// One line of the log as JSON, under the keys that `tracing` gives its own.

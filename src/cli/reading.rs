@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     config::{self, Level, Machine},
-    domain::{names::RunId, now::Now},
-    ledger,
+    domain::{names::RunId, now::Now, policy::Policy},
+    ledger::{self, report::Reader},
 };
+use anyhow::Context;
 use std::{
     io::{self, ErrorKind},
     path::{Path, PathBuf},
@@ -86,6 +87,15 @@ impl LedgerArg {
     }
 }
 
+/// The policy in force as the ledger holds it: it needs no file, and no keys.
+pub(super) fn policy_in_force(reader: &Reader, now: Now) -> anyhow::Result<Option<Policy>> {
+    let Some(text) = reader.policy_in_force()? else { return Ok(None) };
+    // Whatever a warning says of this machine was said when the policy was loaded.
+    let loaded = config::check_text("the policy in force", &text, &Machine::pictured(&[], &[], ""), now.utc);
+    let policy = loaded.context("this program cannot read the policy that the ledger holds; use the version that wrote it")?.policy;
+    Ok(Some(policy))
+}
+
 fn output_of(globals: &Globals) -> anyhow::Result<Output> {
     Ok(match globals.output {
         Format::Text => Output::Text { colour: output::colored(&io::stdout()), shown: globals.shown()? },
@@ -100,8 +110,13 @@ pub(super) fn ended(result: anyhow::Result<()>) -> anyhow::Result<Exit> {
     if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)) {
         return Ok(Exit::Ok);
     }
+    Err(refused(error))
+}
+
+/// An error with the exit code that a ledger's fault has.
+pub(super) fn refused(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<ledger::Error>() {
-        Some(ledger) => Err(exit::of_ledger(ledger).because(ledger.to_string()).into()),
-        None => Err(error),
+        Some(ledger) => exit::of_ledger(ledger).because(ledger.to_string()).into(),
+        None => error,
     }
 }

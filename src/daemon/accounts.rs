@@ -4,6 +4,7 @@ use super::paces::Action;
 use crate::{
     cloud::{Access, Class},
     domain::{
+        hold::{LoopHold, Waits},
         names::{AccountName, InstanceId, Region},
         reply::CallError,
     },
@@ -44,6 +45,8 @@ struct State {
 #[derive(Debug)]
 struct Hold {
     doorbell: Doorbell,
+    since: DateTime<Utc>,
+    code: String,
     probe_at: Duration,
     probing: bool,
 }
@@ -57,6 +60,14 @@ impl Accounts {
     /// The accounts that are held.
     pub(super) fn held(&self) -> BTreeSet<AccountName> {
         self.states.iter().filter(|(_, state)| state.hold.is_some()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The same, with since when and why.
+    pub(super) fn holds(&self) -> impl Iterator<Item = LoopHold> + '_ {
+        self.states.iter().filter_map(|(name, state)| {
+            let Hold { since, code, .. } = state.hold.as_ref()?;
+            Some(LoopHold { waits: Waits::Account, name: name.to_string(), since: *since, code: code.clone() })
+        })
     }
 
     /// What to add to our clock when signing for an account.
@@ -94,7 +105,7 @@ impl Accounts {
         if !std::mem::replace(&mut state.corrected, true) {
             return Refused::Reread;
         }
-        state.hold = Some(Hold { doorbell: doorbell.clone(), probe_at: now.1 + PROBE, probing: false });
+        state.hold = Some(Hold { doorbell: doorbell.clone(), since: now.0, code: error.code.clone(), probe_at: now.1 + PROBE, probing: false });
         if state.told_of.is_some() {
             return Refused::Reread;
         }

@@ -160,7 +160,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     /// Instances that could not be looked at, and that no run asks for, are tried again all the same.
     fn unseen_steps(&mut self, reading: &Reading, wake: &mut Wake) -> Vec<ListStep> {
         let mut steps = Vec::new();
-        for Unseen { run, try_at } in self.unseen.values_mut() {
+        for Unseen { run, try_at, .. } in self.unseen.values_mut() {
             if reading.now.mono >= *try_at {
                 *try_at = reading.now.mono + run.terms.poll.max;
                 steps.push(ListStep { run: run.clone(), asked: Vec::new(), rank: 3 });
@@ -300,8 +300,8 @@ pub(crate) async fn pages<A: CdbApi, C: Clock>(api: &A, clock: &C, first: Call, 
 
 /// Keeps an instance's hold while it cannot be looked at.
 impl Unseen {
-    pub(super) fn new(run: Run, now: Duration) -> (InstanceId, Self) {
-        let try_at = now + run.terms.poll.max;
-        (run.key.instance.clone(), Self { run, try_at })
+    pub(super) fn new(run: Run, code: &str, now: Now) -> (InstanceId, Self) {
+        let try_at = now.mono + run.terms.poll.max;
+        (run.key.instance.clone(), Self { run, since: now.utc, code: code.to_owned(), try_at })
     }
 }

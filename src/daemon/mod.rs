@@ -18,6 +18,7 @@ use crate::{
     clock::{Clock, Wake},
     cloud::CdbApi,
     domain::{
+        hold::{LoopHold, Waits},
         names::InstanceId,
         now::Now,
         pause::Paused,
@@ -79,12 +80,16 @@ struct Daemon<C, A> {
     sweep: Option<Sweep>,
     told: log::Told,
     tell: tell::Tell,
+    /// What the ledger shows of the loop: its verdict, and what it holds back as a whole.
+    shown: Option<(&'static str, Vec<LoopHold>)>,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
 #[derive(Clone, Debug)]
 struct Unseen {
     run: Run,
+    since: DateTime<Utc>,
+    code: String,
     try_at: Duration,
 }
 
@@ -114,6 +119,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         sweep: None,
         told: log::Told::default(),
         tell: tell::Tell::default(),
+        shown: None,
     };
     if let Some(only) = daemon.outside.only {
         daemon.ledger.only(only);
@@ -290,12 +296,30 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
 
     fn beat(&mut self, now: Now) -> Result<(), ledger::Error> {
         // A command in the daemon's place is no daemon.
-        if self.outside.only.is_none() && self.beat_at.is_none_or(|at| now.mono >= at) {
-            let verdict = self.standing().word();
-            self.ledger.heartbeat(now.utc, self.outside.process, verdict)?;
+        if self.outside.only.is_some() {
+            return Ok(());
+        }
+        let shows = (self.word(), self.loop_holds());
+        let is_news = self.shown.as_ref() != Some(&shows);
+        if is_news || self.beat_at.is_none_or(|at| now.mono >= at) {
+            if self.shown.as_ref().is_none_or(|(_, holds)| *holds != shows.1) {
+                self.ledger.show_holds(&shows.1)?;
+            }
+            self.ledger.heartbeat(now.utc, self.outside.process, shows.0)?;
             self.beat_at = Some(now.mono + HEARTBEAT);
+            self.shown = Some(shows);
         }
         Ok(())
+    }
+
+    fn loop_holds(&self) -> Vec<LoopHold> {
+        let unseen = self.unseen.iter().map(|(instance, unseen)| LoopHold {
+            waits: Waits::CannotLook,
+            name: instance.to_string(),
+            since: unseen.since,
+            code: unseen.code.clone(),
+        });
+        self.accounts.holds().chain(unseen).collect()
     }
 
     fn take(&mut self, done: Result<Done, tokio::task::JoinError>) {

@@ -168,7 +168,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     fn cannot_look(&mut self, done: &Done, error: &CallError, run: Option<&Run>, now: Now) {
         if let Some(run) = run.filter(|_| !self.unseen.contains_key(&done.doorbell.instance)) {
             log::cannot_look(&done.doorbell, error);
-            self.unseen.extend([Unseen::new(run.clone(), now.mono)]);
+            self.unseen.extend([Unseen::new(run.clone(), &error.code, now)]);
         }
     }
 }

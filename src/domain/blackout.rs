@@ -1,6 +1,6 @@
-//! Whether a moment lies in a blackout.
+//! Whether a moment lies in a blackout, and in which.
 
-use super::policy::{Blackout, BlackoutSpan};
+use super::policy::{Blackout, BlackoutSpan, Job, Policy};
 use crate::domain::now::{earlier, later};
 use chrono::{DateTime, Utc};
 
@@ -16,6 +16,24 @@ impl Blackout {
             }
         }
     }
+}
+
+/// A blackout that a moment lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dark<'a> {
+    /// When it ends.
+    pub until: DateTime<Utc>,
+    /// Why, in the policy's words; empty when it gives none.
+    pub reason: &'a str,
+}
+
+/// The blackouts that `t` lies in, of the whole policy and of a job; the one that ends last comes first.
+pub fn dark<'a>(policy: &'a Policy, job: Option<&'a Job>, t: DateTime<Utc>) -> Vec<Dark<'a>> {
+    let blackouts = policy.blackouts.iter().chain(job.map_or(&[][..], |job| &job.blackouts));
+    let mut found: Vec<Dark<'_>> =
+        blackouts.filter_map(|blackout| Some(Dark { until: blackout.covers(t)?, reason: blackout.reason.as_str() })).collect();
+    found.sort_by_key(|dark| std::cmp::Reverse(dark.until));
+    found
 }
 
 #[cfg(test)]

@@ -1,80 +1,101 @@
 //! Why a run that is due does not start, as far as whoever only reads can tell.
 //!
-//! Decided here: which of several reasons is named. Not decided here: what a run that ends unsent was kept by, for only the loop knows all of it
-//! (`plan`).
+//! Decided here: which of several reasons is named first. Not decided here: which of them there are (`ledger::report` looks), nor what a run that
+//! ends unsent was kept by, for only the loop knows all of it (`plan`).
 
 use super::run::due::{Hold, Kept};
+use chrono::{DateTime, Utc};
 
-/// What is to be seen of a run that is due, and of what it needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// A reply has proved the clock.
-    pub clock_proved: bool,
-    /// The ledger can be written.
-    pub ledger_writable: bool,
-    /// What the policy or a person keeps its job by.
-    pub kept: Option<Kept>,
-    /// The cloud does not accept its account's keys.
-    pub account_held: bool,
-    /// Another run is at work on its instance.
-    pub in_use: bool,
-    /// Its account has as many backups in progress as it may.
-    pub is_full: bool,
-    /// A call of it was refused.
-    pub refused: bool,
-}
-
-/// Why it waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why it waits, the weightiest first: the one without which no other matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Waits {
+    /// No daemon turns.
+    NotRunning,
+    /// The ledger cannot be written.
+    Ledger,
     /// Nothing starts before the clock is proved.
     Clock,
-    /// The policy or a person says so.
-    Kept(Kept),
-    /// Something else is in its way.
-    Hold(Hold),
+    /// A person said so.
+    Paused,
+    /// The policy says `suspend`.
+    Suspended,
+    /// A blackout lasts.
+    Blackout,
+    /// The cloud does not accept its account's keys.
+    Account,
+    /// Its instance cannot be looked at.
+    CannotLook,
+    /// Another run is at work on its instance.
+    InUse,
+    /// Its account has as many backups in progress as it may.
+    MaxRunning,
     /// Its last call was refused, and the next is not due yet.
     Retry,
+    /// Its share of the spread is not over: so it was planned.
+    Spread,
+    /// Nothing but that others have their turn at the pace first.
+    Pace,
 }
 
 impl Waits {
     /// All that there are, the weightiest first.
-    pub const ALL: [Self; 10] = [
-        Self::Hold(Hold::Ledger),
+    pub const ALL: [Self; 13] = [
+        Self::NotRunning,
+        Self::Ledger,
         Self::Clock,
-        Self::Kept(Kept::Paused),
-        Self::Kept(Kept::Suspended),
-        Self::Kept(Kept::Blackout),
-        Self::Hold(Hold::Account),
-        Self::Hold(Hold::InUse),
-        Self::Hold(Hold::MaxRunning),
+        Self::Paused,
+        Self::Suspended,
+        Self::Blackout,
+        Self::Account,
+        Self::CannotLook,
+        Self::InUse,
+        Self::MaxRunning,
         Self::Retry,
-        Self::Hold(Hold::Pace),
+        Self::Spread,
+        Self::Pace,
     ];
-
-    /// The weightiest of what is to be seen; if nothing is, others have their turn at the pace first.
-    pub fn of(seen: &Seen) -> Self {
-        match seen.kept {
-            _ if !seen.ledger_writable => Self::Hold(Hold::Ledger),
-            _ if !seen.clock_proved => Self::Clock,
-            Some(kept) => Self::Kept(kept),
-            None if seen.account_held => Self::Hold(Hold::Account),
-            None if seen.in_use => Self::Hold(Hold::InUse),
-            None if seen.is_full => Self::Hold(Hold::MaxRunning),
-            None if seen.refused => Self::Retry,
-            None => Self::Hold(Hold::Pace),
-        }
-    }
 
     /// The word that commands, page and metrics share.
     pub fn word(self) -> &'static str {
         match self {
+            Self::NotRunning => Hold::NotRunning.word(),
+            Self::Ledger => Hold::Ledger.word(),
             Self::Clock => "clock_unproved",
-            Self::Kept(kept) => kept.word(),
-            Self::Hold(hold) => hold.word(),
+            Self::Paused => Kept::Paused.word(),
+            Self::Suspended => Kept::Suspended.word(),
+            Self::Blackout => Kept::Blackout.word(),
+            Self::Account => Hold::Account.word(),
+            Self::CannotLook => Hold::CannotLook.word(),
+            Self::InUse => Hold::InUse.word(),
+            Self::MaxRunning => Hold::MaxRunning.word(),
             Self::Retry => "retry",
+            Self::Spread => "spread",
+            Self::Pace => Hold::Pace.word(),
         }
     }
+
+    /// Takes a reason back from its word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|waits| waits.word() == word)
+    }
+
+    /// Whether something keeps it; its share of the spread is what was planned.
+    pub fn is_hold(self) -> bool {
+        self != Self::Spread
+    }
+}
+
+/// What the loop holds back as a whole: an account, or an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopHold {
+    /// [`Waits::Account`] or [`Waits::CannotLook`].
+    pub waits: Waits,
+    /// The account, or the instance by id.
+    pub name: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// The code that says why.
+    pub code: String,
 }
 
 #[cfg(test)]
@@ -82,25 +103,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_reasons_the_one_is_named_without_which_no_other_matters() {
-        let mut seen = Seen { kept: Some(Kept::Blackout), account_held: true, in_use: true, is_full: true, refused: true, ..Seen::default() };
-        let mut words = Vec::new();
-        let mends: [fn(&mut Seen); 7] = [
-            |seen| seen.ledger_writable = true,
-            |seen| seen.clock_proved = true,
-            |seen| seen.kept = None,
-            |seen| seen.account_held = false,
-            |seen| seen.in_use = false,
-            |seen| seen.is_full = false,
-            |seen| seen.refused = false,
+    fn the_reason_without_which_no_other_matters_comes_first() {
+        let words = Waits::ALL.map(Waits::word);
+        let expected = [
+            "not_running",
+            "ledger_not_writable",
+            "clock_unproved",
+            "paused",
+            "suspended",
+            "blackout",
+            "account_held",
+            "cannot_look",
+            "instance_in_use",
+            "max_running",
+            "retry",
+            "spread",
+            "rate_limit",
         ];
-        words.push(Waits::of(&seen).word());
-        for mend in mends {
-            mend(&mut seen);
-            words.push(Waits::of(&seen).word());
-        }
-        let expected = ["ledger_not_writable", "clock_unproved", "blackout", "account_held", "instance_in_use", "max_running", "retry", "rate_limit"];
         assert_eq!(words, expected);
-        assert!(expected.iter().all(|word| Waits::ALL.iter().any(|waits| waits.word() == *word)));
+        assert!(Waits::ALL.is_sorted(), "the order of the list is the order of weight");
     }
 }

@@ -48,7 +48,11 @@ pub struct Paused {
 
 /// What one pause holds: these jobs on these instances; none: any. A run of a job that has left the policy is held with its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct HeldPairs {
+pub struct HeldPairs {
+    /// The pause's number.
+    pub pause: i64,
+    /// Up to when it holds them; none: until somebody ends it.
+    pub until: Option<DateTime<Utc>>,
     jobs: Option<BTreeSet<String>>,
     instances: Option<BTreeSet<InstanceId>>,
 }
@@ -57,12 +61,17 @@ impl Paused {
     /// What these pauses hold of a policy at `now`.
     pub fn of(pauses: &[Pause], policy: &Policy, now: DateTime<Utc>) -> Self {
         let on = || pauses.iter().filter(|pause| pause.holds(now));
-        Self { held: on().map(|pause| HeldPairs::of(&pause.scope, policy)).collect(), ends_at: on().filter_map(|pause| pause.until).min() }
+        Self { held: on().map(|pause| HeldPairs::of(pause, policy)).collect(), ends_at: on().filter_map(|pause| pause.until).min() }
     }
 
     /// Whether a job is held on an instance.
     pub fn covers(&self, job: &JobName, instance: &InstanceId) -> bool {
-        self.held.iter().any(|held| {
+        self.holding(job, instance).next().is_some()
+    }
+
+    /// The pauses that hold a job on an instance.
+    pub fn holding<'a>(&'a self, job: &'a JobName, instance: &'a InstanceId) -> impl Iterator<Item = &'a HeldPairs> {
+        self.held.iter().filter(|held| {
             held.jobs.as_ref().is_none_or(|jobs| jobs.contains(job.as_str()))
                 && held.instances.as_ref().is_none_or(|instances| instances.contains(instance))
         })
@@ -70,7 +79,8 @@ impl Paused {
 }
 
 impl HeldPairs {
-    fn of(scope: &Scope, policy: &Policy) -> Self {
+    fn of(pause: &Pause, policy: &Policy) -> Self {
+        let scope = &pause.scope;
         let Scope { jobs, instances, accounts, regions, tags } = scope;
         let jobs = (!jobs.is_empty()).then(|| jobs.iter().cloned().collect());
         let is_narrow = !(instances.is_empty() && accounts.is_empty() && regions.is_empty() && tags.is_empty());
@@ -78,7 +88,7 @@ impl HeldPairs {
         // An id stays what it is, though the policy knows it no more.
         let named =
             instances.iter().filter_map(|id| InstanceId::parse(id).ok()).filter(|_| accounts.is_empty() && regions.is_empty() && tags.is_empty());
-        Self { jobs, instances: is_narrow.then(|| known.chain(named).collect()) }
+        Self { pause: pause.id, until: pause.until, jobs, instances: is_narrow.then(|| known.chain(named).collect()) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! how rows are written (`ledger::requests`) and what a command prints (`cli`).
 
 use super::{
+    blackout::dark,
     catch_up::{Admitted, Cursor, NewRun, missed},
     names::{AccountName, InstanceId, JobName, RunId},
     now::later,
@@ -163,7 +164,8 @@ pub fn by_hand(
     let job = wanted.job.as_deref().map(|name| job_of(policy, name)).transpose()?;
     let account = account_of(policy, &instance.account)?;
     let name = job.map_or_else(JobName::by_hand, |job| job.name.clone());
-    if !even_if_held && let Some(kept) = keeps.of_pair(&name, &instance.id).or_else(|| blacked_out(policy, job, now)) {
+    if !even_if_held && let Some(kept) = keeps.of_pair(&name, &instance.id).or_else(|| (!dark(policy, job, now).is_empty()).then_some(Kept::Blackout))
+    {
         return Err(format!("{} on {} is held ({}); write `--even-if-held` to start it all the same", name, instance.name, kept.word()));
     }
     let terms = match job {
@@ -187,11 +189,6 @@ pub fn by_hand(
     let windows = Windows { not_before: at, start_by, complete_by, restart_by: complete_by };
     let asked = Asked { request, even_if_held, behind_ms: 0 };
     Ok(Taken { row: NewRun { key, slot_last: at, slots: 1, slot_local, windows, priority, asked, admitted: Admitted::Due }, terms })
-}
-
-fn blacked_out(policy: &Policy, job: Option<&Job>, now: DateTime<Utc>) -> Option<Kept> {
-    let own = job.map_or(&[][..], |job| &job.blackouts);
-    policy.blackouts.iter().chain(own).any(|blackout| blackout.covers(now).is_some()).then_some(Kept::Blackout)
 }
 
 fn instance_of<'a>(policy: &'a Policy, id: &str) -> Result<&'a Arc<Instance>, Refused> {

@@ -223,6 +223,15 @@ CREATE TABLE heartbeat (
   verdict TEXT NOT NULL CHECK (typeof(verdict) = 'text')
 );
 
+-- What the loop holds back by itself, as of its last pulse: accounts whose keys the cloud does not accept, instances that cannot be looked at.
+CREATE TABLE holds (
+  hold TEXT NOT NULL CHECK (hold IN ('account_held', 'cannot_look')),
+  name TEXT NOT NULL CHECK (typeof(name) = 'text'),
+  since_ms INTEGER NOT NULL CHECK (typeof(since_ms) = 'integer'),
+  code TEXT NOT NULL CHECK (typeof(code) = 'text'),
+  PRIMARY KEY (hold, name)
+);
+
 -- For people: one line per run, newest slot first.
 CREATE VIEW history AS
 SELECT r.run_id, r.job, r.instance_id, t.instance_name, r.account, t.region, t.method, r.slot_local,

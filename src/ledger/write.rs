@@ -8,6 +8,7 @@ use super::{
 use crate::domain::{
     alias::alias,
     catch_up::{Admitted, NewRun},
+    hold::LoopHold,
     names::{BackupId, RunId},
     plan::Admission,
     reply::CallError,
@@ -172,6 +173,18 @@ impl Ledger {
         )?;
         tx.commit()?;
         self.queue.doubt();
+        Ok(())
+    }
+
+    /// Writes what the loop holds back as a whole, in the place of what it held before.
+    pub fn show_holds(&mut self, holds: &[LoopHold]) -> Result<(), Error> {
+        self.still_ours()?;
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute("DELETE FROM holds", [])?;
+        for LoopHold { waits, name, since, code } in holds {
+            tx.prepare_cached("INSERT INTO holds VALUES (?1, ?2, ?3, ?4)")?.execute(params![waits.word(), name, ms(*since), code])?;
+        }
+        tx.commit()?;
         Ok(())
     }
 

@@ -46,6 +46,11 @@ impl Reason {
     }
 }
 
+/// Whether passes finish.
+pub(super) fn turns(state: &State) -> bool {
+    state.gauges().pass_age(state.now().mono).is_some_and(|age| age <= LATEST)
+}
+
 /// Answers 200 while a pass finished within the last minute, else 503.
 pub(super) async fn alive(extract::State(state): extract::State<State>) -> Response {
     let age = state.gauges().pass_age(state.now().mono);

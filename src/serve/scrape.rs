@@ -4,17 +4,14 @@
 //! of closed lists: there are as many lines as the policy makes, however long the history is. A ledger that cannot be read leaves its lines out and
 //! says so; the rest is told all the same.
 
-use super::{Failure, State};
+use super::{Failure, State, health};
 use crate::{
     domain::{
         freshness::{Freshness, max_age},
-        hold::{Seen, Waits},
-        names::AccountName,
-        pause::{Pause, Paused},
-        plan,
-        policy::{Instance, Job, Policy},
+        hold::Waits,
+        policy::Policy,
     },
-    ledger::report::Pair,
+    ledger::report::{Holds, Pair, Says, Survey},
     metrics::PREFIX,
 };
 use axum::{
@@ -29,11 +26,7 @@ use prometheus_client::{
     metrics::MetricType,
     registry::{Registry, Unit},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -88,7 +81,7 @@ pub(super) async fn metrics(extract::State(state): extract::State<State>, header
     let read = state
         .read(move |reader| {
             let now = of.now().utc;
-            Ok(Book { pairs: reader.pairs()?, pauses: reader.pauses(now)?, policy: of.policy(), now }.lines(&of))
+            Ok(Book { survey: reader.survey(now)?, policy: of.policy(), now }.lines(&of))
         })
         .await;
     let mut metrics = memory(&state);
@@ -137,8 +130,7 @@ fn memory(state: &State) -> Vec<Lines> {
 
 /// What the ledger says of each job of the policy in force.
 struct Book {
-    pairs: Vec<Pair>,
-    pauses: Vec<Pause>,
+    survey: Survey,
     policy: Arc<Policy>,
     now: DateTime<Utc>,
 }
@@ -161,7 +153,7 @@ impl Book {
                 stands.line(labels, count(freshness.iter().filter(|it| it.word() == word)));
             }
             wrong.line(name(), count(freshness.iter().filter(|it| it.is_wrong())));
-            running.line(name(), count(pairs.iter().filter(|pair| is_in_flight(pair))));
+            running.line(name(), count(pairs.iter().filter(|pair| pair.sent.is_some())));
             if let Some(good) = pairs.iter().filter_map(|pair| pair.good.as_ref()).map(|good| good.slot).min() {
                 oldest.line(name(), (self.now - good).as_seconds_f64());
             }
@@ -172,7 +164,7 @@ impl Book {
 
     fn by_job(&self) -> BTreeMap<&str, Vec<&Pair>> {
         let mut of_job: BTreeMap<&str, Vec<&Pair>> = BTreeMap::new();
-        for pair in &self.pairs {
+        for pair in &self.survey.pairs {
             of_job.entry(&pair.job).or_default().push(pair);
         }
         of_job
@@ -180,32 +172,10 @@ impl Book {
 
     /// How many pairs have a run that waits, by why.
     fn held(&self, state: &State, of_job: &BTreeMap<&str, Vec<&Pair>>) -> Lines {
-        let (standing, accounts, policy) = (state.gauges().standing(), state.gauges().held_accounts(), &self.policy);
-        let keeps = plan::keeps(policy, Arc::new(Paused::of(&self.pauses, policy, self.now)), self.now);
-        let known: BTreeMap<&str, &Arc<Instance>> = policy.instances.iter().map(|instance| (instance.id.as_str(), instance)).collect();
-        let (mut in_use, mut running) = (BTreeSet::new(), BTreeMap::<&AccountName, u32>::new());
-        for pair in self.pairs.iter().filter(|pair| is_in_flight(pair)) {
-            in_use.insert(pair.instance_id.as_str());
-            if let Some(instance) = known.get(pair.instance_id.as_str()) {
-                *running.entry(&instance.account).or_default() += 1;
-            }
-        }
-        let room: BTreeMap<&AccountName, u32> = policy.accounts.iter().filter_map(|account| Some((&account.name, account.max_running?))).collect();
-        let why = |job: &Job, pair: &Pair| {
-            let open = pair.open.as_ref().filter(|open| open.waits)?;
-            let instance = known.get(pair.instance_id.as_str())?;
-            Some(Waits::of(&Seen {
-                clock_proved: standing.clock_proved,
-                ledger_writable: standing.ledger_writable,
-                kept: keeps.of_pair(&job.name, &instance.id),
-                account_held: accounts.contains(&instance.account),
-                in_use: in_use.contains(pair.instance_id.as_str()),
-                is_full: room.get(&instance.account).is_some_and(|room| running.get(&instance.account).unwrap_or(&0) >= room),
-                refused: open.last_code.is_some(),
-            }))
-        };
-        let pairs_of = |job: &Job| of_job.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
-        let waits: Vec<Waits> = policy.jobs.iter().flat_map(|job| pairs_of(job).iter().filter_map(|pair| why(job, pair))).collect();
+        let holds = Holds::of(&self.policy, &self.survey, says(state), self.now);
+        let first = |pair: &&Pair| pair.due.as_ref().and_then(|due| holds.of_run(due).first().map(|held| held.waits));
+        let of_policy = self.policy.jobs.iter().filter_map(|job| of_job.get(job.name.as_str())).flatten();
+        let waits: Vec<Waits> = of_policy.filter_map(first).collect();
         let mut lines = Lines::new("pairs_held", "Instances of a job whose run waits, by what it waits for");
         for reason in Waits::ALL {
             lines.line(vec![("reason", reason.word().to_owned())], count(waits.iter().filter(|it| **it == reason)));
@@ -214,8 +184,11 @@ impl Book {
     }
 }
 
-fn is_in_flight(pair: &Pair) -> bool {
-    pair.open.as_ref().is_some_and(|open| !open.waits)
+/// How the loop stands, by its own word of now.
+fn says(state: &State) -> Says {
+    let gauges = state.gauges();
+    let standing = gauges.standing();
+    Says { turns: health::turns(state), clock_proved: standing.clock_proved, ledger_writable: standing.ledger_writable }
 }
 
 fn count(items: impl Iterator) -> f64 {

@@ -8,7 +8,7 @@ fn a_backup_by_hand_is_waited_for_and_ends_as_its_run_does() {
     let _daemon = stage.daemon();
     let said = stage.says(&["backup", "--job", "nightly", "--instance", "orders", "--reason", "before the migration", "--wait"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.starts_with("1 run queued; nothing stands before it\n  run 1: nightly on cdb-sim00001\n"), "{said:?}");
+    assert!(said.out.starts_with("1 run queued; nothing stands before it\n  run 1: nightly on orders\n"), "{said:?}");
     assert!(said.err.contains("run 1, nightly on orders: succeeded: the backup is good (backup "), "{said:?}");
     let bad = stage.says(&["backup", "--instance", "pay", "--method", "snapshot", "--wait=90s"]);
     assert_eq!(bad.code, Some(3), "{bad:?}");

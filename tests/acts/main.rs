@@ -5,3 +5,4 @@
 mod alone;
 mod beside;
 mod stage;
+mod three_in_the_night;

@@ -16,11 +16,11 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-/// Two instances that no schedule touches in the next hours.
+/// A cloud, and a policy for it.
 pub(crate) struct Stage {
     pub(crate) cloud: Cloud<SystemClock>,
     folder: tempfile::TempDir,
-    _door: HttpDoor,
+    door: HttpDoor,
     _threads: Runtime,
 }
 
@@ -49,27 +49,36 @@ impl Said {
 }
 
 impl Stage {
+    /// Two instances that no schedule touches in the next hours.
     pub(crate) fn with(faults: &str) -> Self {
+        // A day half a year away, so that no slot comes into a test.
+        Self::of(
+            faults,
+            2,
+            "instances: [ { id: cdb-sim00001, name: orders }, { id: cdb-sim00002, name: pay } ]\n\
+             defaults: { time_zone: Asia/Shanghai, poll: { initial: 200ms, max: 1s } }\n\
+             jobs:\n  - { name: nightly, schedule: \"30 2 29 2 *\", targets: { all: true }, method: physical }\n",
+        )
+    }
+
+    /// So many instances, and what a policy says of them and their jobs.
+    pub(crate) fn of(faults: &str, instances: usize, says: &str) -> Self {
         let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let mut settings = Settings::quiet(1, vec![SimInstance::plain("cdb-sim00001"), SimInstance::plain("cdb-sim00002")]);
+        let mut settings = Settings::quiet(1, (1..=instances).map(|n| SimInstance::plain(&format!("cdb-sim{n:05}"))).collect());
         settings.durations = Duration::from_secs(1)..=Duration::from_secs(1);
         settings.list_lag = Duration::ZERO..=Duration::ZERO;
         settings.faults = faults.parse().unwrap();
         let cloud = Cloud::new(settings, SystemClock::new());
         let door = threads.block_on(HttpDoor::open(cloud.clone(), "127.0.0.1:0".parse().unwrap())).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        // A day half a year away, so that no slot comes into a test.
         let policy = format!(
             "version: 1\nlisten: \"off\"\nledger: {}\naccounts:\n  sim: {{ credentials: env, endpoint: \"http://{}\", absence_window: 5s }}\n\
-             instance_defaults: {{ account: sim, region: ap-guangzhou }}\n\
-             instances: [ {{ id: cdb-sim00001, name: orders }}, {{ id: cdb-sim00002, name: pay }} ]\n\
-             defaults: {{ time_zone: Asia/Shanghai, poll: {{ initial: 200ms, max: 1s }} }}\n\
-             jobs:\n  - {{ name: nightly, schedule: \"30 2 29 2 *\", targets: {{ all: true }}, method: physical }}\n",
+             instance_defaults: {{ account: sim, region: ap-guangzhou }}\n{says}",
             folder.path().join("ledger.db").display(),
             door.address()
         );
         std::fs::write(folder.path().join("policy.yaml"), policy).unwrap();
-        Self { cloud, folder, _door: door, _threads: threads }
+        Self { cloud, folder, door, _threads: threads }
     }
 
     /// Puts another text in the policy's place.
@@ -84,10 +93,15 @@ impl Stage {
         self.folder.path().join("ledger.db")
     }
 
+    /// Where the cloud answers.
+    pub(crate) fn address(&self) -> String {
+        self.door.address().to_string()
+    }
+
     fn program(&self) -> Command {
         let account = SimAccount::example();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cdb-backupd"));
-        command.env_clear().env("CDB_BACKUPD_CONFIG", self.folder.path().join("policy.yaml"));
+        command.env_clear().env("TZ", "Asia/Shanghai").env("CDB_BACKUPD_CONFIG", self.folder.path().join("policy.yaml"));
         command.env("TENCENTCLOUD_SECRET_ID", account.secret_id).env("TENCENTCLOUD_SECRET_KEY", account.secret_key);
         command.stdin(Stdio::null());
         command
@@ -104,6 +118,16 @@ impl Stage {
     pub(crate) fn says(&self, words: &[&str]) -> Said {
         let output = self.program().args(words).output().unwrap();
         Said { out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap(), code: output.status.code() }
+    }
+
+    /// Both of its outputs, as they follow each other.
+    pub(crate) fn says_on_a_terminal(&self, words: &[&str]) -> String {
+        let path = self.folder.path().join("terminal");
+        let terminal = std::fs::File::options().create(true).append(true).open(&path).unwrap();
+        self.program().args(words).stdout(terminal.try_clone().unwrap()).stderr(terminal).status().unwrap();
+        let said = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        said
     }
 
     pub(crate) fn until<T>(&self, what: &str, mut seen: impl FnMut() -> Option<T>) -> T {

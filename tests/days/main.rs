@@ -24,5 +24,6 @@ mod reloads;
 mod requests;
 mod restored;
 mod seeds;
+mod shown;
 mod stamps;
 mod world;

@@ -8,4 +8,5 @@ mod open;
 mod select;
 mod show;
 mod status;
+mod watch;
 mod which;

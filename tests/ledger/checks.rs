@@ -120,7 +120,8 @@ fn no_column_takes_a_value_of_another_type() {
          INSERT INTO backups VALUES ('cdb-aaaa0001', 1, 1, 1, 'reply', 'running', 0, NULL, 1);
          INSERT INTO requests (at_ms, who, uid, what, arguments) VALUES (1, 'x', 1, 'x', 'x');
          INSERT INTO pauses (pause_id, scope, from_ms, who, reason) VALUES (1, '{}', 1, 'x', 'x');
-         INSERT INTO heartbeat VALUES (1, 1, 1, 1, 'ok');",
+         INSERT INTO heartbeat VALUES (1, 1, 1, 1, 'ok');
+         INSERT INTO holds VALUES ('account_held', 'main', 1, 'AuthFailure');",
     )
     .unwrap();
     let columns =

@@ -72,6 +72,7 @@ fn the_first_page_says_the_sentences_of_status() {
             " ago.",
             ">it has no good backup yet.",
             "the cloud rejected it with InvalidParameter",
+            ">1 held: in line for the pace of account main<",
         ] {
             assert!(page.contains(said), "{said} is not in {page}");
         }

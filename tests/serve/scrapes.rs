@@ -159,8 +159,41 @@ fn freshness_is_told_of_each_job_and_holds_by_reason() {
         let pay = cdb_backupd::domain::names::AccountName::parse("pay").expect("a name");
         scene.gauges.set_held_accounts(BTreeSet::from([pay]));
         let text = Text::read(scene.get("/metrics").await.body());
-        assert_eq!(value(&text, "cdb_backupd_pairs_held", "reason=\"account_held\""), 1.0);
         assert_eq!(["main", "pay"].map(|name| value(&text, "cdb_backupd_account_held", &format!("account=\"{name}\""))), [0.0, 1.0]);
+    });
+}
+
+#[test]
+fn a_pair_that_waits_is_counted_once_under_what_weighs_most() {
+    in_real_time(async {
+        let scene = filled(0).await;
+        let held = async || {
+            let text = Text::read(scene.get("/metrics").await.body());
+            let reasons = text.samples.iter().filter(|((name, _), value)| name == "cdb_backupd_pairs_held" && **value > 0.0);
+            reasons.map(|((_, labels), value)| format!("{labels} {value}")).collect::<Vec<_>>()
+        };
+        let sql = |sql: &str| scene.ledger.connection().execute_batch(sql).expect("sql");
+        assert_eq!(held().await, ["reason=\"rate_limit\" 1", "reason=\"suspended\" 1"]);
+        sql("UPDATE runs SET due_at_ms = due_at_ms + 600000 WHERE state = 'due' AND job = 'nightly'");
+        assert_eq!(held().await, ["reason=\"spread\" 1", "reason=\"suspended\" 1"]);
+        sql("UPDATE runs SET attempts = 1, last_class = 'throttled', last_code = 'RequestLimitExceeded' WHERE state = 'due' AND job = 'nightly'");
+        assert_eq!(held().await, ["reason=\"retry\" 1", "reason=\"suspended\" 1"]);
+        sql("INSERT INTO holds VALUES ('cannot_look', 'cdb-00000003', 1, 'InvalidParameter.InstanceNotFound')");
+        assert_eq!(held().await, ["reason=\"cannot_look\" 1", "reason=\"suspended\" 1"]);
+        sql("INSERT INTO holds VALUES ('account_held', 'main', 1, 'AuthFailure')");
+        assert_eq!(held().await, ["reason=\"account_held\" 1", "reason=\"suspended\" 1"]);
+        sql("INSERT INTO requests (request_id, at_ms, who, uid, what, arguments) VALUES (1, 1, 'alice', 7, 'pause', '{}');
+             INSERT INTO pauses VALUES (1, '{}', 1, NULL, 'alice', 'storage migration', NULL)");
+        assert_eq!(held().await, ["reason=\"paused\" 2"], "both, the suspended one too: `resume` alone starts nothing of it");
+        let passed = |clock_proved, ledger_writable| {
+            scene.gauges.passed(cdb_backupd::clock::Clock::now(&scene.clock).mono, Standing { in_force: true, clock_proved, ledger_writable });
+        };
+        passed(false, true);
+        assert_eq!(held().await, ["reason=\"clock_unproved\" 2"]);
+        passed(false, false);
+        assert_eq!(held().await, ["reason=\"ledger_not_writable\" 2"]);
+        scene.ahead_ms.store(61_000, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(held().await, ["reason=\"not_running\" 2"], "what a loop that hangs said last says nothing of now");
     });
 }
 

@@ -120,7 +120,7 @@ fn of_job(job: &JobName, instance: &str) -> Wanted {
 
 /// The pairs whose newest slot that has ended since then has no good backup.
 fn bad_since(act: &Act<'_>, since: DateTime<Utc>) -> anyhow::Result<Vec<(String, String)>> {
-    let pairs = act.reader()?.map(|reader| reader.pairs()).transpose()?.unwrap_or_default();
+    let pairs = act.reader()?.map(|reader| reader.survey(act.now.utc)).transpose()?.unwrap_or_default().pairs;
     let is_bad = |pair: &crate::ledger::report::Pair| pair.ended.as_ref().is_some_and(|ended| !ended.is_good && ended.slot >= since);
     Ok(pairs.into_iter().filter(is_bad).map(|pair| (pair.job, pair.instance_id)).collect())
 }

@@ -15,12 +15,12 @@ use super::{
     Globals,
     exit::{self, Exit},
     output::{self, Format},
-    reading::LedgerArg,
+    reading::{self, LedgerArg},
     table::visible,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    config::{self, Machine},
+    config,
     domain::{
         now::Now,
         policy::Policy,
@@ -28,7 +28,6 @@ use crate::{
     },
     ledger::{self, Asker, Ledger, report::Reader},
 };
-use anyhow::Context;
 use serde::Serialize;
 use std::{
     ffi::OsString,
@@ -112,13 +111,8 @@ impl<'a> Act<'a> {
 
     /// The policy in force; before any daemon ran, that of the file.
     fn policy(&self) -> anyhow::Result<Policy> {
-        let text = match self.reader()? {
-            Some(reader) => reader.policy_in_force()?,
-            None => None,
-        };
-        let Some(text) = text else { return Ok(config::load(&self.globals.config, self.now.utc)?.policy) };
-        let loaded = config::check_text("the policy in force", &text, &Machine::pictured(&[], &[], ""), self.now.utc);
-        Ok(loaded.context("this program cannot read the policy that the ledger holds; use the version that wrote it")?.policy)
+        let in_force = self.reader()?.map(|reader| reading::policy_in_force(&reader, self.now)).transpose()?.flatten();
+        in_force.map_or_else(|| Ok(config::load(&self.globals.config, self.now.utc)?.policy), Ok)
     }
 
     /// Asks first when it is about many runs.
@@ -192,10 +186,13 @@ impl<'a> Act<'a> {
             for line in &answer.says {
                 text.push_str(&format!("{}\n", visible(line)));
             }
+            let policy = self.policy().ok();
+            let known = |id: &str| policy.as_ref()?.instances.iter().find(|instance| instance.id.as_str() == id);
             for run in answer.runs.iter().take(LISTED) {
                 let number = if run.run_id > 0 { format!("run {}: ", run.run_id) } else { String::new() };
                 let says = if run.says.is_empty() { String::new() } else { format!(": {}", run.says) };
-                text.push_str(&visible(&format!("  {number}{} on {}{says}", run.job, run.instance_id)));
+                let instance = known(&run.instance_id).map_or(run.instance_id.as_str(), |instance| instance.name.as_str());
+                text.push_str(&visible(&format!("  {number}{} on {instance}{says}", run.job)));
                 text.push('\n');
             }
             if answer.runs.len() > LISTED {

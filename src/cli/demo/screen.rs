@@ -7,26 +7,15 @@ use super::{
     super::{
         output,
         table::{Mark, cut, visible},
+        terminal::{self, BEGIN_PICTURE, CLEAR_BELOW, CLEAR_LINE, END_PICTURE, HIDE_CURSOR, HOME, SHOW_CURSOR, size},
     },
     audit::is_final,
 };
 use crate::ledger::report::Item;
-use rustix::termios::tcgetwinsize;
-use std::{
-    collections::BTreeMap,
-    io::{self, IsTerminal},
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, time::Duration};
 
-/// A terminal that does not tell its size.
-const UNTOLD: (usize, usize) = (80, 24);
 /// Lines of the picture that are no rows: the head, what is left out, and the tail.
 const FRAME: usize = 3;
-const HIDE_CURSOR: &str = "\u{1b}[?25l";
-const SHOW_CURSOR: &str = "\u{1b}[?25h";
-/// Terminals that know it show what lies between as one picture; others ignore it.
-const BEGIN_PICTURE: &str = "\u{1b}[?2026h";
-const END_PICTURE: &str = "\u{1b}[?2026l";
 
 /// Where the demo's work is shown.
 pub(super) enum Screen {
@@ -48,7 +37,7 @@ impl Screen {
     /// A table where standard output is a terminal that can go up a line.
     pub(super) fn open() -> anyhow::Result<Self> {
         let stdout = io::stdout();
-        if !stdout.is_terminal() || std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        if !terminal::can_draw() {
             return Ok(Self::Lines(BTreeMap::new()));
         }
         output::print(HIDE_CURSOR)?;
@@ -85,7 +74,7 @@ impl Screen {
     pub(super) fn close(mut self) -> anyhow::Result<()> {
         match &mut self {
             Self::Lines(_) => Ok(()),
-            Self::Table(table) => output::print(&format!("{}\u{1b}[J", up(std::mem::take(&mut table.drawn)))),
+            Self::Table(table) => output::print(&format!("{}{CLEAR_BELOW}", up(std::mem::take(&mut table.drawn)))),
         }
     }
 }
@@ -101,19 +90,12 @@ impl Table {
     fn draw(&mut self, items: &[Item], at: Duration) -> anyhow::Result<()> {
         let now = size();
         // Another width has broken the lines that stand there: begin on a clean screen.
-        let start = if now == self.size { up(self.drawn) } else { "\u{1b}[2J\u{1b}[H".to_owned() };
+        let start = if now == self.size { up(self.drawn) } else { format!("\u{1b}[2J{HOME}") };
         self.size = now;
         let lines = picture(items, at, self.kills, now, self.colour);
         self.drawn = lines.len();
-        let text: String = lines.iter().map(|line| format!("{line}\u{1b}[K\n")).collect();
-        output::print(&format!("{BEGIN_PICTURE}{start}{text}\u{1b}[J{END_PICTURE}"))
-    }
-}
-
-fn size() -> (usize, usize) {
-    match tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
-        _ => UNTOLD,
+        let text: String = lines.iter().map(|line| format!("{line}{CLEAR_LINE}\n")).collect();
+        output::print(&format!("{BEGIN_PICTURE}{start}{text}{CLEAR_BELOW}{END_PICTURE}"))
     }
 }
 

@@ -4,6 +4,7 @@
 //! Nothing is decided here: what is counted and said is `ledger::report`'s, and the page says the same.
 
 mod text;
+mod watch;
 
 use super::{
     Globals,
@@ -13,16 +14,14 @@ use super::{
     selectors::Selectors,
 };
 use crate::{
-    config::{self, Machine},
-    domain::{now::Now, pause::Pause, policy::Policy},
-    ledger::report::{self, Judged, Pair, Reader, Standing, uncovered},
+    domain::{now::Now, policy::Policy},
+    ledger::report::{Judged, Reader, Standing, Survey, Uncovered, uncovered},
 };
-use anyhow::Context;
 use std::{io, path::Path};
 
 /// Tell whether every job's backups are there: 0 when they are and the daemon turns, 3 when not
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cdb-backupd status\n  cdb-backupd status --tag env=prod\n  cdb-backupd status --uncovered -o json")]
+#[command(after_help = "Examples:\n  cdb-backupd status\n  cdb-backupd status --tag env=prod --watch\n  cdb-backupd status --uncovered -o json")]
 pub struct Status {
     /// Only what is running
     #[arg(long)]
@@ -30,10 +29,25 @@ pub struct Status {
     /// Only instances without any good backup, or that no job matches
     #[arg(long, conflicts_with_all = ["running", "job"])]
     uncovered: bool,
+    /// Tell it again every 2 s until interrupted: drawn over on a terminal, elsewhere only when something has changed
+    #[arg(short, long)]
+    watch: bool,
     #[command(flatten)]
     selectors: Selectors,
     #[command(flatten)]
     ledger: LedgerArg,
+}
+
+/// What was found, at one moment.
+struct Told {
+    found: Found,
+    /// Whether any policy was ever in force.
+    in_force: bool,
+}
+
+enum Found {
+    Standing(Box<Standing>),
+    Uncovered(Vec<Uncovered>),
 }
 
 impl Status {
@@ -43,43 +57,61 @@ impl Status {
             return Err(Exit::Usage.because("`status` has no rows for `csv`; write `-o json`").into());
         }
         let path = self.ledger.clone().path(globals, now)?;
-        let (pulse, pairs, pauses, text) = match read(&path, now) {
-            Ok(read) => read,
-            Err(error) => return reading::ended(Err(error)),
-        };
-        let pulse = Judged::of(&path, pulse, now.utc);
-        // Whatever a warning says of this machine was said when the policy was loaded.
-        let in_force = text.map(|text| config::check_text("the policy in force", &text, &Machine::pictured(&[], &[], ""), now.utc)).transpose();
-        let policy =
-            in_force.context("this program cannot read the policy that the ledger holds; use the version that wrote it")?.map(|it| it.policy);
-        let meant = self.selectors.scope();
-        if self.uncovered {
-            return Self::tell_uncovered(globals, &meant, policy.as_ref(), &pairs);
+        let look = |now: Now| self.look(&path, now).map_err(reading::refused);
+        if self.watch {
+            return watch::watch(globals, look);
         }
-        let mut told = Standing::of(pulse, policy.as_ref(), &pairs, &pauses, &meant, now.utc);
-        if self.running {
-            told.keep_running();
-        }
-        match globals.output {
-            Format::Json => output::print(&format!("{}\n", serde_json::to_string(&told)?))?,
-            Format::Text | Format::Csv => output::print(&text::of(&told, policy.is_some(), &globals.shown()?, output::colored(&io::stdout())))?,
-        }
-        Ok(if told.ok { Exit::Ok } else { Exit::NotAllGood })
+        let told = look(now)?;
+        output::print(&told.printed(globals)?)?;
+        Ok(told.exit())
     }
 
-    fn tell_uncovered(globals: &Globals, meant: &report::Selectors, policy: Option<&Policy>, pairs: &[Pair]) -> anyhow::Result<Exit> {
-        let items = uncovered(policy, pairs, meant);
-        match globals.output {
-            Format::Json => output::print_items(&items)?,
-            Format::Text | Format::Csv => output::print(&text::uncovered(&items))?,
+    fn look(&self, path: &Path, now: Now) -> anyhow::Result<Told> {
+        let (survey, policy) = read(path, now)?;
+        let (meant, in_force) = (self.selectors.scope(), policy.is_some());
+        if self.uncovered {
+            return Ok(Told { found: Found::Uncovered(uncovered(policy.as_ref(), &survey.pairs, &meant)), in_force });
         }
-        Ok(if items.is_empty() { Exit::Ok } else { Exit::NotAllGood })
+        let pulse = Judged::of(path, survey.pulse.clone(), now.utc);
+        let mut standing = Standing::of(pulse, policy.as_ref(), &survey, &meant, now.utc);
+        if self.running {
+            standing.keep_running();
+        }
+        Ok(Told { found: Found::Standing(Box::new(standing)), in_force })
     }
 }
 
-type Read = (Option<report::Pulse>, Vec<Pair>, Vec<Pause>, Option<String>);
+impl Told {
+    /// As it is asked for.
+    fn printed(&self, globals: &Globals) -> anyhow::Result<String> {
+        Ok(match (&self.found, globals.output) {
+            (Found::Standing(standing), Format::Json) => format!("{}\n", serde_json::to_string(standing)?),
+            (Found::Standing(standing), _) => text::of(standing, self.in_force, &globals.shown()?, output::colored(&io::stdout())),
+            (Found::Uncovered(items), Format::Json) => output::items(items)?,
+            (Found::Uncovered(items), _) => text::uncovered(items),
+        })
+    }
 
-fn read(path: &Path, now: Now) -> anyhow::Result<Read> {
-    let Some(reader) = Reader::open(path)? else { return Ok((None, Vec::new(), Vec::new(), None)) };
-    Ok((reader.pulse()?, reader.pairs()?, reader.pauses(now.utc)?, reader.policy_in_force()?))
+    fn exit(&self) -> Exit {
+        let is_good = match &self.found {
+            Found::Standing(standing) => standing.ok,
+            Found::Uncovered(items) => items.is_empty(),
+        };
+        if is_good { Exit::Ok } else { Exit::NotAllGood }
+    }
+
+    /// Whether it tells something that the one before did not.
+    fn is_news(&self, before: &Self) -> bool {
+        match (&self.found, &before.found) {
+            (Found::Standing(now), Found::Standing(before)) => !now.is_like(before),
+            (Found::Uncovered(now), Found::Uncovered(before)) => now != before,
+            _ => true,
+        }
+    }
+}
+
+/// What the ledger says, and the policy in force.
+fn read(path: &Path, now: Now) -> anyhow::Result<(Survey, Option<Policy>)> {
+    let Some(reader) = Reader::open(path)? else { return Ok((Survey::default(), None)) };
+    Ok((reader.survey(now.utc)?, reading::policy_in_force(&reader, now)?))
 }

@@ -14,9 +14,7 @@ const SHOWN: usize = 20;
 
 pub(super) fn of(told: &Standing, in_force: bool, shown: &Shown, colour: bool) -> String {
     let mut lines = vec![told.verdict(in_force)];
-    if !told.pulse.ok {
-        lines.push(format!("daemon {}", told.pulse.line()));
-    }
+    lines.extend(told.pulse.advice().map(|advice| format!("daemon not ok: {advice}")));
     if !told.pauses.is_empty() {
         lines.push(String::new());
         lines.extend(told.pauses.iter().map(|pause| paused(pause, colour)));
@@ -72,7 +70,9 @@ fn jobs(jobs: &[JobLine]) -> Vec<String> {
     };
     let rows: Vec<[String; 10]> = std::iter::once(head).chain(jobs.iter().map(row)).collect();
     let columns = Columns::fitting(&rows, [32, 7, 7, 7, 7, 7, 7, 7, 7, 24]);
-    rows.iter().map(|row| columns.line(row)).collect()
+    let held = std::iter::once(None).chain(jobs.iter().map(JobLine::held_sentence));
+    let of_row = |(row, held): (&[String; 10], Option<String>)| [Some(columns.line(row)), held.map(|held| format!("  {}", visible(&held)))];
+    rows.iter().zip(held).flat_map(of_row).flatten().collect()
 }
 
 pub(super) fn uncovered(items: &[Uncovered]) -> String {

@@ -4,7 +4,6 @@
 
 use super::{
     ahead::Ahead,
-    dark,
     starts::{self, Caller, Line},
 };
 use crate::domain::{
@@ -61,10 +60,10 @@ pub fn crowds<'a>(policy: &'a Policy, ahead: &Ahead<'a>) -> Vec<Crowd<'a>> {
     for (slot, places) in ahead.instants(&asked) {
         let together: Vec<usize> = places.iter().filter_map(|place| jobs.get(*place).copied()).collect();
         let is_suspect = *suspects.entry(together.clone()).or_insert_with_key(|jobs| !loads.may_be_late(jobs).is_empty());
-        if !is_suspect || dark(&policy.blackouts, slot).is_some() {
+        if !is_suspect || policy.blackouts.iter().any(|blackout| blackout.covers(slot).is_some()) {
             continue;
         }
-        let lit = |job: &usize| loads.jobs.get(*job).is_some_and(|job| dark(&job.blackouts, slot).is_none());
+        let lit = |job: &usize| loads.jobs.get(*job).is_some_and(|job| job.blackouts.iter().all(|blackout| blackout.covers(slot).is_none()));
         let together: Vec<usize> = together.into_iter().filter(lit).collect();
         for group in loads.affordable(together, left) {
             let runs = loads.runs(&group);

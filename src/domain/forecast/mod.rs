@@ -10,9 +10,10 @@ pub use ahead::Ahead;
 pub use crowds::{Crowd, crowds};
 
 use super::{
+    blackout::{Dark, dark},
     names::JobName,
     now::later,
-    policy::{Blackout, Job, Policy},
+    policy::{Job, Policy},
     schedule::{ChangedNight, Effect, Schedule},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -103,7 +104,7 @@ fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, delays: Option<Delay
     let schedule = &job.schedule;
     let mut notes = Vec::new();
     let mut starts = delays.map(|(first, last)| (later(slot, first), later(slot, last)));
-    if let Some((until, reason)) = blackout(policy, job, slot) {
+    if let Some(Dark { until, reason }) = blackout(policy, job, slot) {
         let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
         notes.push(Note { says: format!("skipped: blackout{reason}"), until: Some(until) });
         starts = None;
@@ -113,7 +114,7 @@ fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, delays: Option<Delay
     } else if let Some((first, last)) = starts {
         let waiting = blackout(policy, job, first).map(|found| ("starts wait", found));
         let waiting = waiting.or_else(|| blackout(policy, job, last).map(|found| ("the last starts wait", found)));
-        notes.extend(waiting.map(|(who, (until, _))| Note { says: format!("{who}: blackout"), until: Some(until) }));
+        notes.extend(waiting.map(|(who, Dark { until, .. })| Note { says: format!("{who}: blackout"), until: Some(until) }));
     }
     if job.instances.is_empty() {
         notes.push("matches no instance".to_owned().into());
@@ -122,13 +123,8 @@ fn of_slot(policy: &Policy, job: &Job, slot: DateTime<Utc>, delays: Option<Delay
     Coming { slot, slot_local: schedule.local(slot), runs: job.instances.len(), starts, notes }
 }
 
-/// When the blackout that `t` lies in ends, and its reason.
-fn blackout<'a>(policy: &'a Policy, job: &'a Job, t: DateTime<Utc>) -> Option<(DateTime<Utc>, &'a str)> {
-    dark(&policy.blackouts, t).or_else(|| dark(&job.blackouts, t))
-}
-
-fn dark(blackouts: &[Blackout], t: DateTime<Utc>) -> Option<(DateTime<Utc>, &str)> {
-    blackouts.iter().find_map(|blackout| Some((blackout.covers(t)?, blackout.reason.as_str())))
+fn blackout<'a>(policy: &'a Policy, job: &'a Job, t: DateTime<Utc>) -> Option<Dark<'a>> {
+    dark(policy, Some(job), t).into_iter().next()
 }
 
 fn night_note(night: &ChangedNight, schedule: &Schedule) -> String {

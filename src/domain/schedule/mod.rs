@@ -18,8 +18,13 @@ pub use nights::{ChangedNight, Effect};
 pub use zone::{is_abbreviation, nearest_zone};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use cron::DAY;
 use jiff::{Timestamp, tz::TimeZone};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// A cron text is not longer.
 const TEXT_MAX: usize = 256;
@@ -39,6 +44,8 @@ struct Inner {
     zone: String,
     calendar: cron::Calendar,
     tz: TimeZone,
+    /// The day from which gaps were measured last, and the longest: readers ask it of every job at every look.
+    longest_gap: Mutex<Option<(i64, Duration)>>,
 }
 
 /// Why a text and a zone make no schedule; reads after "the value".
@@ -84,7 +91,7 @@ impl Schedule {
         }
         let tz = zone::find(zone)?;
         let calendar = cron::Calendar::parse(text)?;
-        Ok(Self { inner: Arc::new(Inner { text: text.into(), zone: zone.into(), calendar, tz }) })
+        Ok(Self { inner: Arc::new(Inner { text: text.into(), zone: zone.into(), calendar, tz, longest_gap: Mutex::default() }) })
     }
 
     /// As the policy has it.
@@ -113,11 +120,20 @@ impl Schedule {
         (count, last.map(instant))
     }
 
-    /// The longest distance between two slots from `from` on, as measured over eight years, and at least two days of the pattern.
+    /// The longest distance between two slots from the day of `from` on, as measured over eight years, and at least two days of the pattern.
     pub fn longest_gap(&self, from: DateTime<Utc>) -> Duration {
-        let Some(even) = self.inner.calendar.longest_gap(seconds(from)) else { return Duration::ZERO };
+        let day = seconds(from).div_euclid(DAY);
+        let mut known = self.inner.longest_gap.lock().unwrap_or_else(PoisonError::into_inner);
+        match *known {
+            Some((measured, longest)) if measured == day => longest,
+            _ => known.insert((day, self.measured_gap(day * DAY))).1,
+        }
+    }
+
+    fn measured_gap(&self, from: i64) -> Duration {
+        let Some(even) = self.inner.calendar.longest_gap(from) else { return Duration::ZERO };
         let even = TimeDelta::seconds(even);
-        let changes = Timestamp::from_second(seconds(from)).map(|from| self.inner.tz.following(from)).into_iter().flatten();
+        let changes = Timestamp::from_second(from).map(|from| self.inner.tz.following(from)).into_iter().flatten();
         let over_a_change = changes.take(MEASURED_CHANGES).filter_map(|change| {
             let before = instant(change.timestamp().as_second() - 1);
             // Nothing is further back than the longest gap and what a change can add to it.

@@ -1,12 +1,33 @@
 //! How each job and instance stands: its newest good backup, its newest slot that ended, and what is open.
 
-use super::{Reader, query};
+use super::{Pulse, Reader, query};
 use crate::{
-    domain::freshness::Evidence,
-    ledger::{Error, row::instant},
+    domain::{
+        freshness::Evidence,
+        hold::{LoopHold, Waits},
+        pause::Pause,
+        reply::Class,
+    },
+    ledger::{Error, pauses::pauses_of, row::instant},
 };
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Row, params};
+use std::collections::BTreeMap;
+
+/// What the ledger says at one moment of everything that stands on pairs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// The daemon's last finished pass.
+    pub pulse: Option<Pulse>,
+    /// Every job and instance of the policy in force.
+    pub pairs: Vec<Pair>,
+    /// Every run that was sent and has not ended, of whatever job.
+    pub sent: Vec<Sent>,
+    /// Pauses that hold, oldest first.
+    pub pauses: Vec<Pause>,
+    /// What the loop held back by itself at its last pulse.
+    pub loop_holds: Vec<LoopHold>,
+}
 
 /// One job and instance that the recorded policy has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +40,56 @@ pub struct Pair {
     pub good: Option<Ended>,
     /// The newest slot that has ended, well or not.
     pub ended: Option<Ended>,
-    /// The run that is open, if one is: the one furthest on.
-    pub open: Option<Open>,
+    /// The run that was sent and has not ended.
+    pub sent: Option<Sent>,
+    /// The first run that is yet to be sent.
+    pub due: Option<Due>,
+}
+
+/// A run that was sent and has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its number.
+    pub run_id: i64,
+    /// Its job, or `by-hand`.
+    pub job: String,
+    /// Its instance.
+    pub instance_id: String,
+    /// The account that it is called with.
+    pub account: String,
+    /// A word of DESIGN §4.
+    pub state: String,
+    /// The last failed answer's code.
+    pub last_code: Option<String>,
+    /// When its first call was begun; none of one that is looked for first.
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// A run that is yet to be sent, or to be sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Its number.
+    pub run_id: i64,
+    /// Its job, or `by-hand`.
+    pub job: String,
+    /// Its instance.
+    pub instance_id: String,
+    /// The account that it is called with.
+    pub account: String,
+    /// A word of DESIGN §4.
+    pub state: String,
+    /// Not before this.
+    pub due_at: DateTime<Utc>,
+    /// It starts by then, or ends.
+    pub start_by: DateTime<Utc>,
+    /// Calls of CreateBackup that were begun for it.
+    pub attempts: i64,
+    /// The class of the last failed answer.
+    pub last_class: Option<Class>,
+    /// Its code.
+    pub last_code: Option<String>,
+    /// Whether a person asked that it start though its job be held.
+    pub even_if_held: bool,
 }
 
 /// A run that has ended.
@@ -40,19 +109,6 @@ pub struct Ended {
     pub is_good: bool,
 }
 
-/// A run that is open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Open {
-    /// Its number.
-    pub run_id: i64,
-    /// A word of DESIGN §4.
-    pub state: String,
-    /// The last failed answer's code.
-    pub last_code: Option<String>,
-    /// Whether it is yet to be sent.
-    pub waits: bool,
-}
-
 impl Pair {
     /// What `domain::freshness` needs of it.
     pub fn evidence(&self) -> Evidence {
@@ -61,13 +117,51 @@ impl Pair {
 }
 
 impl Reader {
+    /// All that stands on pairs, of one moment of the ledger.
+    pub fn survey(&self, now: DateTime<Utc>) -> Result<Survey, Error> {
+        let _moment = self.conn.unchecked_transaction()?;
+        let sent = self.sent()?;
+        let loop_holds = self.loop_holds()?;
+        Ok(Survey { pulse: self.pulse()?, pairs: self.pairs(&sent)?, sent, pauses: pauses_of(&self.conn, now)?, loop_holds })
+    }
+
+    /// Every run that was sent and has not ended.
+    fn sent(&self) -> Result<Vec<Sent>, Error> {
+        let mut sent = self.conn.prepare(query::SENT)?;
+        let read = |row: &Row<'_>| {
+            Ok(Sent {
+                run_id: row.get(0)?,
+                job: row.get(1)?,
+                instance_id: row.get(2)?,
+                account: row.get(3)?,
+                state: row.get(4)?,
+                last_code: row.get(5)?,
+                started_at: row.get::<_, Option<i64>>(6)?.map(instant),
+            })
+        };
+        Ok(sent.query_map([], read)?.collect::<Result<_, _>>()?)
+    }
+
+    fn loop_holds(&self) -> Result<Vec<LoopHold>, Error> {
+        let mut holds = self.conn.prepare("SELECT hold, name, since_ms, code FROM holds ORDER BY hold, name")?;
+        let (mut rows, mut found) = (holds.query([])?, Vec::new());
+        while let Some(row) = rows.next()? {
+            let Some(waits) = Waits::from_word(&row.get::<_, String>(0)?) else { continue };
+            found.push(LoopHold { waits, name: row.get(1)?, since: instant(row.get(2)?), code: row.get(3)? });
+        }
+        Ok(found)
+    }
+
     /// All jobs and instances of the policy in force, by job and instance, each read by its indexes however long the history is.
-    pub fn pairs(&self) -> Result<Vec<Pair>, Error> {
-        let moment = self.conn.unchecked_transaction()?;
-        let mut cursors = moment.prepare("SELECT job, instance_id FROM cursors ORDER BY job, instance_id")?;
-        let mut good = moment.prepare(query::NEWEST_GOOD)?;
-        let mut ended = moment.prepare(query::NEWEST_ENDED)?;
-        let mut open = moment.prepare(query::OPEN)?;
+    fn pairs(&self, sent: &[Sent]) -> Result<Vec<Pair>, Error> {
+        let mut at_work: BTreeMap<(&str, &str), &Sent> = BTreeMap::new();
+        for run in sent {
+            at_work.entry((&run.job, &run.instance_id)).or_insert(run);
+        }
+        let mut cursors = self.conn.prepare("SELECT job, instance_id FROM cursors ORDER BY job, instance_id")?;
+        let mut good = self.conn.prepare(query::NEWEST_GOOD)?;
+        let mut ended = self.conn.prepare(query::NEWEST_ENDED)?;
+        let mut due = self.conn.prepare(query::FIRST_DUE)?;
         let mut pairs = Vec::new();
         let mut rows = cursors.query([])?;
         while let Some(row) = rows.next()? {
@@ -75,10 +169,9 @@ impl Reader {
             let key = params![job, instance_id];
             let good = good.query_row(key, read_ended).optional()?;
             let ended = ended.query_row(key, read_ended).optional()?;
-            let open = open
-                .query_row(key, |row| Ok(Open { run_id: row.get(0)?, state: row.get(1)?, last_code: row.get(2)?, waits: row.get(3)? }))
-                .optional()?;
-            pairs.push(Pair { job, instance_id, good, ended, open });
+            let due = due.query_row(key, read_due).optional()?;
+            let sent = at_work.get(&(job.as_str(), instance_id.as_str())).map(|run| (*run).clone());
+            pairs.push(Pair { job, instance_id, good, ended, sent, due });
         }
         Ok(pairs)
     }
@@ -92,6 +185,22 @@ impl Reader {
     pub fn policy_in_force(&self) -> Result<Option<String>, Error> {
         Ok(self.conn.query_row("SELECT text FROM policies ORDER BY policy_id DESC LIMIT 1", [], |row| row.get(0)).optional()?)
     }
+}
+
+pub(super) fn read_due(row: &Row<'_>) -> rusqlite::Result<Due> {
+    Ok(Due {
+        run_id: row.get(0)?,
+        job: row.get(1)?,
+        instance_id: row.get(2)?,
+        account: row.get(3)?,
+        state: row.get(4)?,
+        due_at: instant(row.get(5)?),
+        start_by: instant(row.get(6)?),
+        attempts: row.get(7)?,
+        last_class: row.get::<_, Option<String>>(8)?.as_deref().and_then(Class::from_word),
+        last_code: row.get(9)?,
+        even_if_held: row.get(10)?,
+    })
 }
 
 fn read_ended(row: &Row<'_>) -> rusqlite::Result<Ended> {

@@ -50,7 +50,7 @@ impl PauseLine {
         }
     }
 
-    /// What is held, by whom, for how long and why, in one sentence.
+    /// What is held, until when, by whom, since when and why, in one sentence.
     pub fn sentence(&self) -> String {
         let Scope { jobs, instances, accounts, regions, tags } = &self.scope;
         let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -59,6 +59,7 @@ impl PauseLine {
             kinds.iter().filter(|(_, names)| !names.is_empty()).map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect();
         let what = if named.is_empty() { "everything".to_owned() } else { named.join(" and ") };
         let end = self.until.as_ref().map_or_else(|| format!("until `resume {}`", self.pause_id), |until| format!("until {until}"));
-        format!("{} is paused for {} {end}, by {}: {}", visible(&what), length(self.age_s), visible(&self.who), visible(&self.reason))
+        let ago = length(self.age_s);
+        format!("{} is paused {end}, asked for {ago} ago by {}: {}", visible(&what), visible(&self.who), visible(&self.reason))
     }
 }

@@ -75,9 +75,24 @@ impl Judged {
         }
     }
 
+    /// What the loop said last: `ok`, or what it held for.
+    pub(super) fn verdict(&self) -> Option<&str> {
+        self.verdict.as_deref()
+    }
+
+    /// Whether another says the same, the moment of the pass aside.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.ok, &self.verdict, self.pid, &self.advice) == (other.ok, &other.verdict, other.pid, &other.advice)
+    }
+
     /// What is held though the daemon turns.
     pub fn held(&self) -> Option<String> {
         self.verdict.as_deref().filter(|verdict| self.ok && *verdict != "ok").map(|verdict| format!("held: {}", visible(verdict)))
+    }
+
+    /// What to do; none while all is well.
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 
     /// How long ago the last pass was.

@@ -46,10 +46,13 @@ pub(super) const NEWEST_GOOD: &str = "SELECT run_id, slot_last_ms, slot_local, s
 /// Of a job and an instance, the newest slot that has ended.
 pub(super) const NEWEST_ENDED: &str = "SELECT run_id, slot_last_ms, slot_local, state, why, state = 'succeeded' FROM runs
     WHERE job = ?1 AND instance_id = ?2 AND finished_at_ms IS NOT NULL ORDER BY slot_ms DESC LIMIT 1";
-/// Of a job and an instance, the run that is open; one that was sent before one that waits. Without the hints SQLite would read every run of the pair.
-pub(super) const OPEN: &str = "SELECT run_id, state, last_code, 0 FROM runs INDEXED BY runs_in_flight
-    WHERE instance_id = ?2 AND job = ?1 AND finished_at_ms IS NULL AND state <> 'due'
-    UNION ALL SELECT run_id, state, last_code, 1 FROM runs INDEXED BY runs_due WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1";
+/// What was sent and has not ended.
+pub(super) const SENT: &str = "SELECT run_id, job, instance_id, account, state, last_code, started_at_ms FROM runs INDEXED BY runs_in_flight
+    WHERE finished_at_ms IS NULL AND state <> 'due' ORDER BY instance_id, job";
+/// Of a job and an instance, the first run that waits. Without the hint SQLite would read every run of the pair.
+pub(super) const FIRST_DUE: &str =
+    "SELECT run_id, job, instance_id, account, state, due_at_ms, start_by_ms, attempts, last_class, last_code, even_if_held
+    FROM runs INDEXED BY runs_due WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1";
 
 /// What was sent and has not ended, by its start.
 pub(super) const IN_FLIGHT: &str = "runs r INDEXED BY runs_in_flight CROSS JOIN terms t USING (terms_id) LEFT JOIN policies p USING (policy_id)
@@ -248,8 +251,8 @@ mod tests {
         for (sql, index) in [
             (NEWEST_GOOD, "SEARCH runs USING INDEX runs_good (job=? AND instance_id=?)"),
             (NEWEST_ENDED, "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (job=? AND instance_id=?)"),
-            (OPEN, "SEARCH runs USING INDEX runs_due (instance_id=?)"),
-            (OPEN, "SEARCH runs USING INDEX runs_in_flight (instance_id=? AND job=?)"),
+            (SENT, "SCAN runs USING INDEX runs_in_flight"),
+            (FIRST_DUE, "SEARCH runs USING INDEX runs_due (instance_id=?)"),
             (NEXT_GOOD_INSTANCE, "SEARCH runs USING COVERING INDEX runs_good (job=? AND instance_id>?)"),
             (GOOD_SLOTS, "SEARCH runs USING COVERING INDEX runs_good (job=? AND instance_id=? AND slot_ms>? AND slot_ms<?)"),
             (ENDED_IN, "SEARCH runs USING INDEX runs_ended (state=? AND slot_ms>? AND slot_ms<?)"),

@@ -2,16 +2,16 @@
 //!
 //! Decided here: what is counted, when the answer is "not all good", and its sentences. Whether a backup is fresh is `domain::freshness`' to say.
 
-use super::{Ended, Judged, Pair, PauseLine, Selectors};
+use super::{Due, Ended, Held, HeldLine, HoldLine, Holds, Judged, Pair, PauseLine, Says, Selectors, Sent, Survey, holds};
 use crate::domain::{
     freshness::{Freshness, max_age},
-    pause::{Pause, Paused},
-    policy::{Instance, Policy},
+    pause::Paused,
+    policy::{Instance, Job, Policy},
     prose::{length, stamp},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// All there is to say; the fields are those of the JSON form.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -50,8 +50,12 @@ pub struct JobLine {
     pub wrong: usize,
     /// Runs that were sent and have not ended.
     pub running: usize,
-    /// Runs that are yet to be sent.
+    /// Pairs whose next run is yet to be sent.
     pub waiting: usize,
+    /// Those of them that something keeps; the rest have their share of the spread before them.
+    pub held: usize,
+    /// What they wait for.
+    pub holds: Vec<HoldLine>,
     /// The newest slot that has ended on any instance.
     pub last_slot: Option<String>,
     /// The same in the job's zone.
@@ -87,6 +91,8 @@ pub struct PairLine {
     pub last: Option<EndedLine>,
     /// The run that is open.
     pub open: Option<OpenLine>,
+    /// What its run that is yet to be sent waits for, the weightiest first; nothing where there is no such run.
+    pub held: Vec<HeldLine>,
 }
 
 /// A run that has ended.
@@ -150,32 +156,35 @@ pub enum Clue<'a> {
 
 impl Standing {
     /// Of the pairs that are meant; without a policy in force there is nothing to expect.
-    pub fn of(pulse: Judged, policy: Option<&Policy>, pairs: &[Pair], pauses: &[Pause], meant: &Selectors, now: DateTime<Utc>) -> Self {
-        let paused = policy.map(|policy| Paused::of(pauses, policy, now)).unwrap_or_default();
-        let known: BTreeMap<(&str, &str), &Pair> = pairs.iter().map(|pair| ((pair.job.as_str(), pair.instance_id.as_str()), pair)).collect();
+    pub fn of(pulse: Judged, policy: Option<&Policy>, survey: &Survey, meant: &Selectors, now: DateTime<Utc>) -> Self {
+        let known: BTreeMap<(&str, &str), &Pair> = survey.pairs.iter().map(|pair| ((pair.job.as_str(), pair.instance_id.as_str()), pair)).collect();
         let (mut lines, mut items) = (Vec::new(), Vec::new());
-        for job in policy.map_or(&[][..], |policy| &policy.jobs).iter().filter(|job| meant.keeps_job(job.name.as_str())) {
-            let (mut line, limit) = (JobLine { job: job.name.to_string(), ..JobLine::default() }, max_age(job, now));
-            let mut last: Option<&Ended> = None;
-            for instance in job.instances.iter().filter(|instance| meant.keeps_instance(instance)) {
-                let Some(pair) = known.get(&(job.name.as_str(), instance.id.as_str())) else { continue };
-                let freshness = Freshness::within(limit, job.suspend || paused.covers(&job.name, &instance.id), pair.evidence(), now);
-                line.count(freshness, pair);
-                line.count_last(&mut last, pair.ended.as_ref());
-                items.push(PairLine::of(pair, instance, freshness, limit, now));
-            }
-            let next = job.schedule.next_after(now).filter(|_| !job.suspend);
-            line.last_slot = last.map(|last| stamp(last.slot));
-            line.last_slot_local = last.map(|last| job.schedule.local(last.slot));
-            line.next_slot = next.map(stamp);
-            line.next_slot_local = next.map(|next| job.schedule.local(next));
-            if line.pairs > 0 {
-                lines.push(line);
+        if let Some(policy) = policy {
+            let paused = Paused::of(&survey.pauses, policy, now);
+            let holds = Holds::of(policy, survey, Says::by_pulse(&pulse), now);
+            for job in policy.jobs.iter().filter(|job| meant.keeps_job(job.name.as_str())) {
+                let pairs = job.instances.iter().filter(|instance| meant.keeps_instance(instance));
+                let pairs = pairs.filter_map(|instance| Some((instance, *known.get(&(job.name.as_str(), instance.id.as_str()))?)));
+                let (line, of_job) = JobLine::of(job, pairs, &paused, &holds, now);
+                lines.extend((line.pairs > 0).then_some(line));
+                items.extend(of_job);
             }
         }
         let ok = pulse.ok && lines.iter().all(|line| line.wrong == 0);
-        let pauses = pauses.iter().map(|pause| PauseLine::of(pause, now)).collect();
+        let pauses = survey.pauses.iter().map(|pause| PauseLine::of(pause, now)).collect();
         Self { schema_version: 1, ok, pulse, pauses, jobs: lines, items }
+    }
+
+    /// Whether another says the same, ages and the moments of passes aside.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let pauses = |it: &Self| it.pauses.iter().map(|pause| (pause.pause_id, pause.until.clone(), pause.is_long)).collect::<Vec<_>>();
+        let is_like = |(a, b): (&PairLine, &PairLine)| {
+            (&a.job, &a.instance_id, a.freshness, a.wrong) == (&b.job, &b.instance_id, b.freshness, b.wrong)
+                && (&a.good, &a.last, &a.open, &a.held) == (&b.good, &b.last, &b.open, &b.held)
+        };
+        (self.ok, pauses(self), &self.jobs, self.items.len()) == (other.ok, pauses(other), &other.jobs, other.items.len())
+            && self.pulse.is_like(&other.pulse)
+            && self.items.iter().zip(&other.items).all(is_like)
     }
 
     /// Only what was sent and has not ended stays among the items.
@@ -214,6 +223,39 @@ fn lacks(wrong: usize) -> &'static str {
 }
 
 impl JobLine {
+    /// A job over these instances, and each of them.
+    fn of<'a>(
+        job: &Job,
+        pairs: impl Iterator<Item = (&'a Arc<Instance>, &'a Pair)>,
+        paused: &Paused,
+        holds: &Holds<'_>,
+        now: DateTime<Utc>,
+    ) -> (Self, Vec<PairLine>) {
+        let (mut line, mut items, limit) = (Self { job: job.name.to_string(), ..Self::default() }, Vec::new(), max_age(job, now));
+        let (mut last, mut first): (Option<&Ended>, Vec<Held>) = (None, Vec::new());
+        for (instance, pair) in pairs {
+            let freshness = Freshness::within(limit, job.suspend || paused.covers(&job.name, &instance.id), pair.evidence(), now);
+            let held = pair.due.as_ref().map(|due| holds.of_run(due)).unwrap_or_default();
+            line.count(freshness, pair);
+            line.count_last(&mut last, pair.ended.as_ref());
+            items.push(PairLine::of(pair, instance, freshness, limit, &held, now));
+            first.extend(held.into_iter().next());
+        }
+        let next = job.schedule.next_after(now).filter(|_| !job.suspend);
+        line.last_slot = last.map(|last| stamp(last.slot));
+        line.last_slot_local = last.map(|last| job.schedule.local(last.slot));
+        line.next_slot = next.map(stamp);
+        line.next_slot_local = next.map(|next| job.schedule.local(next));
+        line.held = first.iter().filter(|held| held.waits.is_hold()).count();
+        line.holds = HoldLine::counted(first.iter(), &job.schedule, now);
+        (line, items)
+    }
+
+    /// How many pairs are held and why, by name, in one line; none when none is.
+    pub fn held_sentence(&self) -> Option<String> {
+        holds::sentence(&self.holds)
+    }
+
     /// Counts the outcomes of the newest slot alone.
     fn count_last<'a>(&mut self, last: &mut Option<&'a Ended>, ended: Option<&'a Ended>) {
         let Some(ended) = ended else { return };
@@ -235,16 +277,13 @@ impl JobLine {
             Freshness::Never | Freshness::Awaited => self.never += 1,
             Freshness::Paused => self.paused += 1,
         }
-        match &pair.open {
-            Some(open) if open.waits => self.waiting += 1,
-            Some(_) => self.running += 1,
-            None => {}
-        }
+        self.running += usize::from(pair.sent.is_some());
+        self.waiting += usize::from(pair.due.is_some());
     }
 }
 
 impl PairLine {
-    fn of(pair: &Pair, instance: &Instance, freshness: Freshness, limit: Duration, now: DateTime<Utc>) -> Self {
+    fn of(pair: &Pair, instance: &Instance, freshness: Freshness, limit: Duration, held: &[Held], now: DateTime<Utc>) -> Self {
         Self {
             job: pair.job.clone(),
             instance_id: pair.instance_id.clone(),
@@ -255,12 +294,8 @@ impl PairLine {
             good: pair.good.as_ref().map(EndedLine::of),
             good_age_s: pair.good.as_ref().map(|good| (now - good.slot).num_seconds()),
             last: pair.ended.as_ref().map(EndedLine::of),
-            open: pair.open.as_ref().map(|open| OpenLine {
-                run_id: open.run_id,
-                state: open.state.clone(),
-                last_code: open.last_code.clone(),
-                waits: open.waits,
-            }),
+            open: pair.sent.as_ref().map(OpenLine::sent).or(pair.due.as_ref().map(OpenLine::due)),
+            held: held.iter().map(HeldLine::from).collect(),
         }
     }
 
@@ -279,6 +314,16 @@ impl PairLine {
             (_, Some(open)) => Clue::Open(open),
             _ => Clue::Nothing,
         }
+    }
+}
+
+impl OpenLine {
+    fn sent(run: &Sent) -> Self {
+        Self { run_id: run.run_id, state: run.state.clone(), last_code: run.last_code.clone(), waits: false }
+    }
+
+    fn due(run: &Due) -> Self {
+        Self { run_id: run.run_id, state: run.state.clone(), last_code: run.last_code.clone(), waits: true }
     }
 }
 
@@ -318,4 +363,41 @@ pub fn uncovered(policy: Option<&Policy>, pairs: &[Pair], meant: &Selectors) -> 
 
 pub(super) fn as_stamp<S: serde::Serializer>(t: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&stamp(*t))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::report::Pulse;
+    use std::path::Path;
+
+    fn told(pulse_ms: i64, now_ms: i64) -> Standing {
+        let at = |ms: i64| DateTime::from_timestamp_millis(1_764_000_000_000 + ms).unwrap();
+        let pulse = Pulse { at: at(pulse_ms), pid: 7, verdict: "ok".into() };
+        let mut told = Standing::of(Judged::of(Path::new("x"), Some(pulse), at(now_ms)), None, &Survey::default(), &Selectors::default(), at(now_ms));
+        let good = EndedLine { run_id: 1, slot: at(0), slot_local: String::new(), state: "x".into(), why: String::new(), is_good: true };
+        told.items.push(PairLine {
+            job: "nightly".into(),
+            instance_id: "cdb-00000001".into(),
+            instance_name: "orders".into(),
+            freshness: "fresh",
+            wrong: false,
+            max_age_s: 1,
+            good: Some(good),
+            good_age_s: Some(now_ms / 1_000),
+            last: None,
+            open: None,
+            held: Vec::new(),
+        });
+        told
+    }
+
+    #[test]
+    fn that_time_passes_is_no_news_and_that_the_daemon_is_gone_is() {
+        assert!(told(0, 2_000).is_like(&told(0, 0)) && told(15_000, 16_000).is_like(&told(0, 14_000)));
+        assert!(!told(0, 61_000).is_like(&told(0, 60_000)), "a minute without a pass");
+        let mut late = told(0, 0);
+        late.items[0].freshness = "late";
+        assert!(!late.is_like(&told(0, 0)));
+    }
 }

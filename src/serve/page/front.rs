@@ -111,7 +111,10 @@ fn job_row(job: &JobLine) -> Markup {
             th role="rowheader" scope="row" data-label="Job" { (lists::job(&job.job)) }
             td role="cell" data-label="Instances" { (stands(job)) }
             td role="cell" data-label="Running" { (runs(job.running, &SENT)) }
-            td role="cell" data-label="Waiting" { (runs(job.waiting, &[WAITING])) }
+            td role="cell" data-label="Waiting" {
+                (runs(job.waiting, &[WAITING]))
+                @if let Some(held) = job.held_sentence() { div.muted { (visible(&held)) } }
+            }
             td role="cell" data-label="Last slot" { (last(job)) }
             td role="cell" data-label="Next slot" {
                 @if let Some(next) = &job.next_slot_local { time.slot datetime=[job.next_slot.as_ref()] { (local(next)) } }

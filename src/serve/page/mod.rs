@@ -17,8 +17,8 @@ mod runs;
 
 use super::{Failure, State};
 use crate::{
-    domain::{names::RunId, pause::Pause, policy::Policy},
-    ledger::report::{Calendar, Error, Filter, Item, Judged, Line, Pair, PairLine, Pulse, Reader, Selectors, Standing, Uncovered, Whole, uncovered},
+    domain::{names::RunId, policy::Policy},
+    ledger::report::{Calendar, Error, Filter, Item, Judged, Line, PairLine, Reader, Selectors, Standing, Survey, Uncovered, Whole, uncovered},
 };
 use asked::Asked;
 use axum::{
@@ -97,15 +97,13 @@ impl Request {
 
     async fn pairs(&self) -> Result<Pairs, Failure> {
         let now = self.now;
-        let read = move |reader: &Reader| {
-            Ok(Pairs { pulse: reader.pulse()?, pairs: reader.pairs()?, pauses: reader.pauses(now)?, in_force: reader.has_policy()? })
-        };
+        let read = move |reader: &Reader| Ok(Pairs { survey: reader.survey(now)?, in_force: reader.has_policy()? });
         Ok(self.state.read(read).await?.unwrap_or_default())
     }
 
     fn standing(&self, read: &Pairs, policy: &Policy, meant: &Selectors) -> Standing {
-        let pulse = Judged::of(self.state.ledger(), read.pulse.clone(), self.now);
-        Standing::of(pulse, read.in_force.then_some(policy), &read.pairs, &read.pauses, meant, self.now)
+        let pulse = Judged::of(self.state.ledger(), read.survey.pulse.clone(), self.now);
+        Standing::of(pulse, read.in_force.then_some(policy), &read.survey, meant, self.now)
     }
 
     /// As many of the pairs as are wanted, for programs.
@@ -123,7 +121,7 @@ impl Request {
             Ok(self.state.read(move |reader| reader.at_work(most)).await?.unwrap_or_default())
         })?;
         let standing = self.standing(&read, &policy, &self.asked.selectors);
-        let uncovered = uncovered(read.in_force.then_some(&*policy), &read.pairs, &self.asked.selectors).len();
+        let uncovered = uncovered(read.in_force.then_some(&*policy), &read.survey.pairs, &self.asked.selectors).len();
         let (in_force, skip) = (read.in_force, self.asked.skip);
         let page = front::page(&Front { standing: &standing, in_force, at_work: &at_work, uncovered, now: self.now, skip });
         let title = if standing.ok { "ok" } else { "not ok" }.to_owned();
@@ -159,7 +157,7 @@ impl Request {
     async fn uncovered(&self) -> Result<Told<List<Uncovered>>, Failure> {
         let policy = self.state.policy();
         let read = self.pairs().await?;
-        let items = uncovered(read.in_force.then_some(&*policy), &read.pairs, &self.asked.selectors);
+        let items = uncovered(read.in_force.then_some(&*policy), &read.survey.pairs, &self.asked.selectors);
         let page = instances::uncovered(&items, &policy, &self.asked);
         let count = items.len();
         let items: Vec<Uncovered> = items.into_iter().skip(self.asked.skip).take(self.asked.limit()).collect();
@@ -280,9 +278,7 @@ struct Told<T> {
 /// What is read of the ledger for everything that stands on pairs.
 #[derive(Default)]
 struct Pairs {
-    pulse: Option<Pulse>,
-    pairs: Vec<Pair>,
-    pauses: Vec<Pause>,
+    survey: Survey,
     in_force: bool,
 }
 
