@@ -43,6 +43,7 @@ use tokio::{
 
 /// Run the daemon until SIGTERM or SIGINT; a second one ends it at once.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cdb-backupd run\n  cdb-backupd run -c ./policy.yaml --log-format json")]
 pub struct Run {}
 
 impl Run {

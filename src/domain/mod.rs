@@ -13,6 +13,7 @@ pub mod forecast;
 pub mod freshness;
 pub mod hold;
 pub mod names;
+pub mod nearest;
 pub mod now;
 pub mod pace;
 pub mod pause;
