@@ -10,6 +10,7 @@ pub mod demo;
 mod door;
 mod effective;
 pub mod exit;
+pub mod explain;
 mod glance;
 pub mod health;
 pub mod history;
@@ -19,6 +20,8 @@ pub mod ledger;
 pub mod moment;
 pub mod next;
 pub mod output;
+mod papers;
+mod progress;
 pub mod reading;
 mod reread;
 pub mod run;
@@ -48,7 +51,13 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("CDB_BACKUPD_BUILT
 
 /// Scheduled backups for TencentDB for MySQL: every slot ends in exactly one final row.
 #[derive(Debug, Parser)]
-#[command(name = "cdb-backupd", version = VERSION, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "cdb-backupd",
+    version = VERSION,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Examples:\n  cdb-backupd check -c ./policy.yaml\n  cdb-backupd status\n  cdb-backupd history --since yesterday --not-ok\n  cdb-backupd man | man -l -"
+)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -111,6 +120,8 @@ pub enum Command {
     Show(reading::Show),
     /// Tell whether every job's backups are there, and what is wrong
     Status(status::Status),
+    /// Tell in words all that bears on the next run of a job or of an instance
+    Explain(explain::Explain),
     /// Make backups now: of a job, of an instance, or of what went wrong
     Backup(act::backup::Backup),
     /// Run slots that were missed, the newest first
@@ -127,6 +138,12 @@ pub enum Command {
     Health(health::Health),
     /// Look after the ledger: check it, copy it, rebuild a lost one
     Ledger(ledger::LedgerArgs),
+    /// Print what makes a shell complete commands and options
+    Completions(papers::Completions),
+    /// Print a manual page
+    Man(papers::Man),
+    /// Print the policy's JSON Schema, for editors
+    Schema(papers::Schema),
     /// Watch it work against a simulated cloud, for under a minute
     Demo(demo::Demo),
     /// Run a simulated cloud on a loopback address, to try a policy by hand
@@ -143,6 +160,7 @@ impl Command {
             Self::History(history) => history.run(globals, now),
             Self::Show(show) => show.run(globals, now),
             Self::Status(status) => status.run(globals, now),
+            Self::Explain(explain) => explain.run(globals, now),
             Self::Backup(backup) => backup.run(globals, now),
             Self::Backfill(backfill) => backfill.run(globals, now),
             Self::Cancel(cancel) => cancel.run(globals, now),
@@ -151,6 +169,9 @@ impl Command {
             Self::Reload(reload) => reload.run(globals, now),
             Self::Health(health) => health.run(globals, now),
             Self::Ledger(ledger) => ledger.run(globals, now),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
+            Self::Schema(schema) => schema.run(),
             Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

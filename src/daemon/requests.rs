@@ -8,9 +8,11 @@ use crate::{
     clock::Clock,
     cloud::CdbApi,
     domain::{
+        names::AccountName,
         now::{Now, later},
         pause::{Pause, Paused},
         plan,
+        policy::Account,
         request::{Answer, MissedRow, RUNS_MAX, Request, RunAnswer, TAKEN_WITHIN, Taken, Wanted, by_hand, cut},
         run::Reading,
         scope::Scope,
@@ -21,7 +23,11 @@ use crate::{
     },
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 impl<C: Clock, A: CdbApi> Daemon<C, A> {
     /// What pauses hold; read again when one was made or ended, and when the first of them ends by itself.
@@ -93,8 +99,8 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             wanted.iter().take(RUNS_MAX).map(|it| by_hand(policy, it, open.id, open.at, even_if_held, &keeps, now.utc)).collect();
         let refused = match taken {
             Ok(taken) if !taken.is_empty() && wanted.len() <= RUNS_MAX => {
-                let rate = rate(policy, &taken);
-                return self.ledger.take_on(open.id, &taken, now.utc, |runs, ahead| taken_on(runs, ahead, rate));
+                let line = self.line(taken.iter().map(|taken| &taken.terms.account))?;
+                return self.ledger.take_on(open.id, &taken, now.utc, |runs, ahead| taken_on(runs, &line, ahead));
             }
             Ok(_) if wanted.is_empty() => Answer::refused("nothing matches; look at `check --effective`"),
             Ok(_) => Answer::refused(format!("that is more than {RUNS_MAX} runs at once; ask for fewer")),
@@ -141,16 +147,28 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 break;
             }
         }
-        let account = job.instances.first().map(|instance| instance.account.clone());
-        let rate = policy.accounts.iter().find(|it| Some(&it.name) == account.as_ref()).map_or(1.0, |account| account.calls_per_second);
-        self.ledger.backfill(open.id, &job.name, &cuts, now, |runs, ahead| backfilled(runs, ahead, rate, changed))
+        let line = self.line(job.instances.iter().map(|instance| &instance.account))?;
+        self.ledger.backfill(open.id, &job.name, &cuts, now, |runs, ahead| backfilled(runs, &line, ahead, changed))
+    }
+
+    /// Where runs of these accounts stand in line: behind the slowest pace, and the narrowest of what `max_running` leaves.
+    fn line<'a>(&self, accounts: impl Iterator<Item = &'a AccountName>) -> Result<Line, ledger::Error> {
+        let names: BTreeSet<&AccountName> = accounts.collect();
+        let meant = || self.loaded.policy.accounts.iter().filter(|account| names.contains(&account.name));
+        let running = if meant().any(|account| account.max_running.is_some()) { self.ledger.in_flight()? } else { BTreeMap::new() };
+        let room = |account: &Arc<Account>| {
+            let (most, running) = (account.max_running?, running.get(&account.name).copied().unwrap_or_default());
+            Some(Room { account: account.name.clone(), running, most })
+        };
+        let room = meant().filter_map(room).min_by_key(|room| room.most.saturating_sub(room.running));
+        Ok(Line { rate: meant().map(|account| account.calls_per_second).fold(f64::INFINITY, f64::min).clamp(0.1, 1_000.0), room })
     }
 
     fn pause(&mut self, open: &OpenRequest, scope: &Scope, until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Answer, ledger::Error> {
         let pause =
             Pause { id: open.id, scope: scope.settled(&self.loaded.policy), from: now, until, who: open.who.clone(), reason: open.reason.clone() };
         let refused = match scope.stranger(&self.loaded.policy) {
-            Some((what, name)) => Answer::refused(format!("the policy in force knows no {what} {name}")),
+            Some(stranger) => Answer::refused(stranger.to_string()),
             None if !pause.holds(now) => Answer::refused("its end has passed already; write a time to come, or `never`"),
             None => {
                 let alone = Paused::of(std::slice::from_ref(&pause), &self.loaded.policy, now);
@@ -195,30 +213,62 @@ fn is_of_now(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now <= later(at, TAKEN_WITHIN) && at <= later(now, AHEAD)
 }
 
-/// How many calls a second the slowest of the accounts may make.
-fn rate(policy: &crate::domain::policy::Policy, taken: &[Taken]) -> f64 {
-    let of = |taken: &Taken| policy.accounts.iter().find(|account| account.name == taken.terms.account).map(|account| account.calls_per_second);
-    taken.iter().filter_map(of).fold(f64::INFINITY, f64::min).max(0.1)
+/// What stands between a run that was taken on and its start.
+struct Line {
+    /// Calls a second.
+    rate: f64,
+    /// Of the account with the least room, where any has a bound.
+    room: Option<Room>,
 }
 
-fn taken_on(runs: Vec<RunAnswer>, ahead: u64, rate: f64) -> Answer {
+struct Room {
+    account: AccountName,
+    running: u32,
+    most: u32,
+}
+
+impl Line {
+    /// When a run starts that so many stand before; none where that hangs on the end of backups, which nobody knows.
+    fn starts_in_s(&self, ahead: u64) -> Option<f64> {
+        self.full(ahead).is_none().then(|| u32::try_from(ahead).map_or(f64::from(u32::MAX), f64::from) / self.rate)
+    }
+
+    fn full(&self, ahead: u64) -> Option<&Room> {
+        self.room.as_ref().filter(|room| u64::from(room.running) + ahead >= u64::from(room.most))
+    }
+
+    fn queued(&self, ahead: u64) -> String {
+        let before = if ahead == 0 { "queued".to_owned() } else { format!("queued; {ahead} ahead") };
+        match (self.full(ahead), self.starts_in_s(ahead)) {
+            (Some(Room { account, running, most }), _) => {
+                format!(
+                    "{before}; account {account} has {running} of {most} backups in progress, its max_running: it starts when enough of them have ended"
+                )
+            }
+            (None, Some(s)) if ahead > 0 => format!("{before}, starts in about {:.0} s", s.ceil()),
+            _ => format!("{before}; nothing stands before it"),
+        }
+    }
+}
+
+fn taken_on(runs: Vec<RunAnswer>, line: &Line, ahead: u64) -> Answer {
     let new = runs.iter().filter(|run| run.says.is_empty()).count();
-    let starts_in_s = (new > 0).then(|| seconds(ahead, rate));
+    let starts_in_s = if new > 0 { line.starts_in_s(ahead) } else { None };
     let mut says = Vec::new();
     match (new, runs.len()) {
         (0, 1) => says.push("a run of it is open already; that one stands for it".to_owned()),
         (0, all) => says.push(format!("runs of all {all} are open already; those stand for them")),
-        (new, all) if new == all => says.push(format!("{} {}", count(new, "run"), queued(ahead, starts_in_s))),
-        (new, all) => says.push(format!("{} {}; {} were open already", count(new, "run"), queued(ahead, starts_in_s), all - new)),
+        (new, all) if new == all => says.push(format!("{} {}", count(new, "run"), line.queued(ahead))),
+        (new, all) => says.push(format!("{} {}; {} were open already", count(new, "run"), line.queued(ahead), all - new)),
     }
     Answer { done: true, says, runs, ahead, starts_in_s }
 }
 
-fn backfilled(runs: Vec<RunAnswer>, ahead: u64, rate: f64, changed: usize) -> Answer {
-    let starts_in_s = (!runs.is_empty()).then(|| seconds(ahead, rate));
+fn backfilled(runs: Vec<RunAnswer>, line: &Line, ahead: u64, changed: usize) -> Answer {
+    let starts_in_s = if runs.is_empty() { None } else { line.starts_in_s(ahead) };
     let mut says = match runs.len() {
         0 => vec!["no slot of this time is missed".to_owned()],
-        n => vec![format!("{} of the past {}; the newest first, behind what is due by itself", count(n, "slot"), queued(ahead, starts_in_s))],
+        n => vec![format!("{} of the past {}; the newest first, behind what is due by itself", count(n, "slot"), line.queued(ahead))],
     };
     if changed > 0 {
         says.push(format!("{} left alone: the job has another schedule now, or no slot of it in this time", count(changed, "missed row")));
@@ -268,18 +318,6 @@ fn paused(pause: &Pause, met: &Met, now: DateTime<Utc>) -> Vec<String> {
         ));
     }
     vec![first]
-}
-
-fn seconds(ahead: u64, rate: f64) -> f64 {
-    u32::try_from(ahead).map_or(f64::from(u32::MAX), f64::from) / rate
-}
-
-fn queued(ahead: u64, starts_in_s: Option<f64>) -> String {
-    match (ahead, starts_in_s) {
-        (0, _) => "queued; nothing stands before it".to_owned(),
-        (ahead, Some(s)) => format!("queued; {ahead} ahead, starts in about {:.0} s", s.ceil()),
-        (ahead, None) => format!("queued; {ahead} ahead"),
-    }
 }
 
 fn count(n: usize, what: &str) -> String {

@@ -3,6 +3,7 @@
 use super::policy::{Blackout, BlackoutSpan, Job, Policy};
 use crate::domain::now::{earlier, later};
 use chrono::{DateTime, Utc};
+use std::cmp::Reverse;
 
 impl Blackout {
     /// When the blackout that `t` lies in ends; none when it lies in none. Half open: the end is outside.
@@ -29,11 +30,14 @@ pub struct Dark<'a> {
 
 /// The blackouts that `t` lies in, of the whole policy and of a job; the one that ends last comes first.
 pub fn dark<'a>(policy: &'a Policy, job: Option<&'a Job>, t: DateTime<Utc>) -> Vec<Dark<'a>> {
-    let blackouts = policy.blackouts.iter().chain(job.map_or(&[][..], |job| &job.blackouts));
-    let mut found: Vec<Dark<'_>> =
-        blackouts.filter_map(|blackout| Some(Dark { until: blackout.covers(t)?, reason: blackout.reason.as_str() })).collect();
-    found.sort_by_key(|dark| std::cmp::Reverse(dark.until));
+    let mut found: Vec<Dark<'_>> = lasting(&policy.blackouts, t).chain(lasting(job.map_or(&[][..], |job| &job.blackouts), t)).collect();
+    found.sort_by_key(|dark| Reverse(dark.until));
     found
+}
+
+/// Those of these blackouts that `t` lies in, in their order.
+pub fn lasting(blackouts: &[Blackout], t: DateTime<Utc>) -> impl Iterator<Item = Dark<'_>> {
+    blackouts.iter().filter_map(move |blackout| Some(Dark { until: blackout.covers(t)?, reason: blackout.reason.as_str() }))
 }
 
 #[cfg(test)]

@@ -82,6 +82,30 @@ pub enum BackupStatus {
 }
 
 impl Class {
+    /// What it means for the run, in one clause.
+    pub fn means(self) -> &'static str {
+        match self {
+            Self::Refused => "nothing was started, and it is tried again after a while",
+            Self::Throttled => "too many calls were made with these keys; nothing was started, and it is tried again, more slowly",
+            Self::Busy => "the instance does something else; its backups are listed before it is tried again",
+            Self::Ambiguous => "it may have been started; the cloud's list has to tell before anything is sent again",
+            Self::Account => "the cloud does not accept the keys of the account, which waits until it does",
+            Self::Rejected => "the cloud will not take it as it is, and it is not sent again",
+        }
+    }
+
+    /// What a person can do about it, in one clause.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Refused => "if it goes on, mend the way to the endpoint",
+            Self::Throttled => "find out who else uses these keys, or give this daemon keys of its own",
+            Self::Busy => "see in the console what the instance does at this time, and move the schedule away from it",
+            Self::Ambiguous => "there is nothing to do; if it goes on, mend the way to the endpoint",
+            Self::Account => "put the right keys where the account's `credentials` point; they are read again by themselves",
+            Self::Rejected => "mend the policy or the rights that the message speaks of, then run it again with `backup --run`",
+        }
+    }
+
     /// Takes a class back from its word.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Refused, Self::Throttled, Self::Busy, Self::Ambiguous, Self::Account, Self::Rejected].into_iter().find(|class| class.word() == word)

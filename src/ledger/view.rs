@@ -147,7 +147,8 @@ impl Ledger {
         Ok(in_use)
     }
 
-    fn in_flight(&self) -> Result<BTreeMap<AccountName, u32>, Error> {
+    /// How many runs of each account were sent and have not ended.
+    pub fn in_flight(&self) -> Result<BTreeMap<AccountName, u32>, Error> {
         let mut accounts = self.conn.prepare_cached("SELECT account FROM runs WHERE finished_at_ms IS NULL AND state <> 'due'")?;
         let mut rows = accounts.query([])?;
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();

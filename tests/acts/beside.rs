@@ -1,6 +1,10 @@
 //! Beside a daemon.
 
 use super::stage::Stage;
+use cdb_backupd::{
+    clock::{Clock, SystemClock},
+    ledger::report::Reader,
+};
 
 #[test]
 fn a_backup_by_hand_is_waited_for_and_ends_as_its_run_does() {
@@ -45,6 +49,37 @@ fn a_pause_refuses_what_it_holds_until_somebody_resumes_it() {
     let resumed = stage.says(&["resume", "--all"]);
     assert!(resumed.code == Some(0) && resumed.out == "pause 1 ended; what waited may start now\n", "{resumed:?}");
     assert_eq!(stage.says(&["backup", "--job", "nightly", "--instance", "orders", "--wait"]).code, Some(0));
+}
+
+#[test]
+fn a_dry_run_is_refused_as_the_backup_would_be() {
+    let stage = Stage::with("");
+    let _daemon = stage.daemon();
+    let dry = |more: &[&str]| stage.says(&[&["backup", "--job", "nightly", "--instance", "orders", "--dry-run"], more].concat());
+    assert_eq!(dry(&[]).code, Some(0));
+    stage.says(&["pause", "--instance", "orders", "--until", "2h", "--reason", "storage migration"]);
+    let refused = dry(&[]);
+    assert!(
+        refused.code == Some(1) && refused.out.starts_with("would be refused: nightly on orders is held (paused); write `--even-if-held`"),
+        "{refused:?}"
+    );
+    assert_eq!(dry(&["--even-if-held"]).code, Some(0));
+    assert_eq!(stage.cloud.audit().backups.len(), 0);
+}
+
+#[test]
+fn no_start_is_promised_to_a_run_that_waits_for_room_in_its_account() {
+    let stage = Stage::with("create#1:backup_takes=60s");
+    stage.rewrite("absence_window: 5s", "absence_window: 5s, max_running: 1");
+    let _daemon = stage.daemon();
+    assert!(stage.says(&["backup", "--job", "nightly", "--instance", "orders"]).out.starts_with("1 run queued; nothing stands before it\n"));
+    let reader = || Reader::open(&stage.ledger()).unwrap().unwrap();
+    stage.until("a backup in progress", || (!reader().survey(SystemClock::new().now().utc).unwrap().sent.is_empty()).then_some(()));
+    let said = stage.says(&["backup", "--job", "nightly", "--instance", "pay"]);
+    let full = "1 run queued; account sim has 1 of 1 backups in progress, its max_running: it starts when enough of them have ended\n";
+    assert!(said.code == Some(0) && said.out.starts_with(full), "{said:?}");
+    let told = stage.says(&["explain", "pay"]);
+    assert!(told.out.contains("\n  max_running: account sim has as many backups in progress as its max_running of 1"), "{told:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails its test")]
 
 mod books;
+mod explain;
 mod look;
 mod open;
 mod select;

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// An hour's job on two instances, as the daemon would have recorded it; a job that the policy holds; and an instance that no job matches.
-const POLICY: &str = "version: 1
+pub(crate) const POLICY: &str = "version: 1
 accounts: { main: { credentials: env } }
 instance_defaults: { account: main, region: ap-guangzhou }
 instances:
@@ -37,7 +37,7 @@ impl Desk {
                NULL, 1, 540000, 1, NULL, 2000, 600000, 15000, 300000, 'skip');
              INSERT INTO cursors VALUES ('nightly-full', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL, 0), ('nightly-full', 'cdb-aaaa0001', '', '', 1, 5, 0, NULL, 0),
                ('held', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL, 0);
-             INSERT INTO heartbeat VALUES (1, unixepoch() * 1000, 1, 7, 'ok');",
+             INSERT INTO heartbeat VALUES (1, unixepoch() * 1000, 1, 7, 'ok', '');",
         )
         .unwrap();
         Self { folder, ledger }
@@ -58,9 +58,13 @@ impl Desk {
         }
     }
 
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
     pub(crate) fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cdb-backupd"));
-        command.arg("status").arg("--ledger").arg(self.folder.path().join("ledger.db")).args(more);
+        command.arg("status").arg("--ledger").arg(self.path()).args(more);
         command
     }
 

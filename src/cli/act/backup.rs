@@ -12,11 +12,13 @@ use super::{
 use crate::domain::{
     names::{JobName, RunId},
     now::Now,
+    pause::Paused,
+    plan,
     policy::{Job, Policy},
-    request::{Answer, Request, RunAnswer, Wanted},
+    request::{Answer, Request, RunAnswer, Wanted, by_hand},
 };
 use chrono::{DateTime, Utc};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Make backups now: of a job, of an instance, or of what went wrong
 #[derive(Clone, Debug, clap::Args)]
@@ -73,7 +75,7 @@ impl Backup {
         }
         act.confirm(wanted.len(), "start")?;
         if self.act.dry_run {
-            return act.tell(None, &preview(&wanted));
+            return act.tell(None, &self.preview(&act, &policy, &wanted)?);
         }
         let asked = act.ask(&Request::Backup { wanted, even_if_held: self.even_if_held })?;
         let told = act.tell(Some(asked.id), &asked.answer)?;
@@ -86,12 +88,21 @@ impl Backup {
         }
     }
 
+    /// What would come of it: refused as it would be, or asked for.
+    fn preview(&self, act: &Act<'_>, policy: &Policy, wanted: &[Wanted]) -> anyhow::Result<Answer> {
+        let now = act.now.utc;
+        let pauses = act.reader()?.map(|reader| reader.pauses(now)).transpose()?.unwrap_or_default();
+        let keeps = plan::keeps(policy, Arc::new(Paused::of(&pauses, policy, now)), now);
+        let refused = wanted.iter().find_map(|it| by_hand(policy, it, 0, now, self.even_if_held, &keeps, now).err());
+        Ok(refused.map_or_else(|| would_ask(wanted), |says| Answer::refused(format!("would be refused: {says}"))))
+    }
+
     fn wanted(&self, act: &Act<'_>, policy: &Policy) -> anyhow::Result<Vec<Wanted>> {
         if let Some(run) = self.run {
             return once_more(act, run);
         }
-        if let Some((what, name)) = self.selectors.scope().stranger(policy) {
-            return Err(Exit::Failed.because(format!("the policy in force knows no {what} {name}")).into());
+        if let Some(stranger) = self.selectors.scope().stranger(policy) {
+            return Err(Exit::Failed.because(stranger.to_string()).into());
         }
         if let Some(method) = &self.method {
             let meant = policy.instances.iter().filter(|instance| self.selectors.scope().keeps_instance(instance));
@@ -141,7 +152,7 @@ fn once_more(act: &Act<'_>, run: i64) -> anyhow::Result<Vec<Wanted>> {
 }
 
 /// What would be asked for.
-fn preview(wanted: &[Wanted]) -> Answer {
+fn would_ask(wanted: &[Wanted]) -> Answer {
     let run = |wanted: &Wanted| RunAnswer {
         run_id: 0,
         job: wanted.job.clone().unwrap_or_else(|| JobName::BY_HAND.to_owned()),

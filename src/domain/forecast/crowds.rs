@@ -7,6 +7,7 @@ use super::{
     starts::{self, Caller, Line},
 };
 use crate::domain::{
+    blackout::lasting,
     names::AccountName,
     policy::{Account, Job, Policy},
 };
@@ -60,10 +61,10 @@ pub fn crowds<'a>(policy: &'a Policy, ahead: &Ahead<'a>) -> Vec<Crowd<'a>> {
     for (slot, places) in ahead.instants(&asked) {
         let together: Vec<usize> = places.iter().filter_map(|place| jobs.get(*place).copied()).collect();
         let is_suspect = *suspects.entry(together.clone()).or_insert_with_key(|jobs| !loads.may_be_late(jobs).is_empty());
-        if !is_suspect || policy.blackouts.iter().any(|blackout| blackout.covers(slot).is_some()) {
+        if !is_suspect || lasting(&policy.blackouts, slot).next().is_some() {
             continue;
         }
-        let lit = |job: &usize| loads.jobs.get(*job).is_some_and(|job| job.blackouts.iter().all(|blackout| blackout.covers(slot).is_none()));
+        let lit = |job: &usize| loads.jobs.get(*job).is_some_and(|job| lasting(&job.blackouts, slot).next().is_none());
         let together: Vec<usize> = together.into_iter().filter(lit).collect();
         for group in loads.affordable(together, left) {
             let runs = loads.runs(&group);

@@ -44,6 +44,12 @@ impl Reader {
         Ok(all)
     }
 
+    /// Who asked for it, and why.
+    pub fn asker(&self, request: i64) -> Result<Option<(String, Option<String>)>, Error> {
+        let mut asker = self.conn.prepare_cached("SELECT who, reason FROM requests WHERE request_id = ?1")?;
+        Ok(asker.query_row([request], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
     /// Pauses that hold at `now`, oldest first.
     pub fn pauses(&self, now: DateTime<Utc>) -> Result<Vec<Pause>, Error> {
         pauses_of(&self.conn, now)

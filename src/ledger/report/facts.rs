@@ -1,13 +1,15 @@
-//! What is known of one run, in words: `show` and the page say the same.
+//! What is known of one run, and what a job does, in words: commands and page say the same.
 
 use super::{Detail, Item};
 use crate::domain::{
     alias,
-    policy::Method,
-    prose::{size, stamp},
+    freshness::max_age,
+    policy::{CatchUp, Job, Method, Overlap},
+    prose::{length, size, stamp},
     run::State,
 };
 use chrono::{DateTime, Utc};
+use std::time::Duration;
 
 /// What a call of CreateBackup is called in the ledger; every other call is a list.
 const CREATE: &str = "CreateBackup";
@@ -55,6 +57,33 @@ fn calls(detail: &Detail) -> String {
         lists => format!("; {lists} lists that told something"),
     };
     format!("{creates} {CREATE}{busy}{lists}")
+}
+
+/// What a job does, each under its name.
+pub fn job_facts(job: &Job, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
+    let time = |d: Duration| length(i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
+    let mut facts = vec![("schedule", format!("{} in {}", job.schedule.text(), job.schedule.zone())), ("method", method(&job.method))];
+    if !job.spread.is_zero() {
+        facts.push(("spread", format!("starts are spread over {}", time(job.spread))));
+    }
+    facts.push(("starts", format!("within {}, and is complete within {} more", time(job.start_within), time(job.complete_within))));
+    facts.push(("fresh for", time(max_age(job, now))));
+    facts.push(("priority", format!("{} (0 first, 9 last)", job.priority)));
+    facts.push((
+        "missed slots",
+        match job.catch_up {
+            CatchUp::Off => "are not caught up".to_owned(),
+            CatchUp::Latest { within } => format!("the newest is caught up within {}", time(within)),
+        },
+    ));
+    facts.push((
+        "overlap",
+        match job.overlap {
+            Overlap::Skip => "a run is skipped while the one before is open".to_owned(),
+            Overlap::Queue => "a run waits while the one before is open".to_owned(),
+        },
+    ));
+    facts
 }
 
 /// How a backup is made, and of what.

@@ -5,17 +5,17 @@
 
 use super::{Due, Judged, Sent, Survey};
 use crate::domain::{
-    blackout::dark,
+    blackout::{Dark, lasting},
     hold::{LoopHold, Waits},
     names::{InstanceId, JobName},
     pause::Paused,
-    policy::{Job, Policy},
+    policy::{Instance, Job, Policy},
     prose::{local, stamp},
     schedule::Schedule,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 /// So many reasons of one job are told in its line.
 const TOLD: usize = 4;
@@ -50,6 +50,12 @@ pub struct Held {
     pub until: Option<DateTime<Utc>>,
 }
 
+impl From<Dark<'_>> for Held {
+    fn from(dark: Dark<'_>) -> Self {
+        Self { waits: Waits::Blackout, by: (!dark.reason.is_empty()).then(|| dark.reason.to_owned()), until: Some(dark.until) }
+    }
+}
+
 /// The same, for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HeldLine {
@@ -70,8 +76,12 @@ impl From<&Held> for HeldLine {
 /// What there is to look at, in the form in which it is looked up.
 #[derive(Debug)]
 pub struct Holds<'a> {
-    policy: &'a Policy,
     paused: Paused,
+    /// What the policy holds of each of its jobs, and of runs that none of them made.
+    jobs: BTreeMap<&'a str, Vec<Held>>,
+    everywhere: Vec<Held>,
+    /// How many backups an account may have in progress.
+    room: BTreeMap<&'a str, u32>,
     says: Says,
     accounts: BTreeMap<&'a str, &'a LoopHold>,
     unseen: BTreeMap<&'a str, &'a LoopHold>,
@@ -92,17 +102,26 @@ impl<'a> Holds<'a> {
             at_work.entry(run.instance_id.as_str()).or_insert(run);
             *running.entry(run.account.as_str()).or_default() += 1;
         }
+        // Blackouts of the whole policy are looked at once, however many jobs there are.
+        let everywhere: Vec<Held> = lasting(&policy.blackouts, now).map(Held::from).collect();
+        let of_job = |job: &'a Arc<Job>| {
+            let suspended = job.suspend.then_some(Held { waits: Waits::Suspended, by: None, until: None });
+            let dark = lasting(&job.blackouts, now).map(Held::from).chain(everywhere.iter().cloned());
+            (job.name.as_str(), suspended.into_iter().chain(dark).collect())
+        };
+        let jobs = policy.jobs.iter().map(of_job).collect();
+        let room = policy.accounts.iter().filter_map(|account| Some((account.name.as_str(), account.max_running?))).collect();
         let paused = Paused::of(&survey.pauses, policy, now);
-        Self { policy, paused, says, accounts: of_loop(Waits::Account), unseen: of_loop(Waits::CannotLook), at_work, running, now }
+        Self { paused, jobs, everywhere, room, says, accounts: of_loop(Waits::Account), unseen: of_loop(Waits::CannotLook), at_work, running, now }
     }
 
     /// All that holds a run back, the weightiest first; never nothing: at least it awaits its turn.
     pub fn of_run(&self, due: &Due) -> Vec<Held> {
-        let mut held = self.of_loop(due);
+        let mut held = self.of_loop();
         if !due.even_if_held {
             held.extend(self.of_choice(&due.job, &due.instance_id));
         }
-        held.extend(self.of_room(due));
+        held.extend(self.of_place(&due.account, &due.instance_id));
         if due.due_at > self.now {
             let refused = due.attempts > 0 && due.last_code.is_some();
             let (waits, by) = if refused { (Waits::Retry, due.last_code.clone()) } else { (Waits::Spread, None) };
@@ -115,48 +134,44 @@ impl<'a> Holds<'a> {
         held
     }
 
-    /// What somebody chose: pauses, the policy's `suspend`, blackouts.
-    pub fn of_choice(&self, job: &str, instance: &str) -> Vec<Held> {
-        let job = self.policy.jobs.iter().find(|it| it.name.as_str() == job).map(AsRef::as_ref).ok_or(job);
-        let name = job.map_or_else(|name| JobName::from_row(name).ok(), |job| Some(job.name.clone()));
-        let mut held = Vec::new();
-        if let (Some(name), Ok(instance)) = (name, InstanceId::parse(instance)) {
-            let pauses = self.paused.holding(&name, &instance);
+    /// All that would hold a run of a job on an instance back, if one came now.
+    pub fn of_pair(&self, job: &str, instance: &Instance) -> Vec<Held> {
+        let mut held = self.of_loop();
+        held.extend(self.of_choice(job, instance.id.as_str()));
+        held.extend(self.of_place(instance.account.as_str(), instance.id.as_str()));
+        held
+    }
+
+    /// What somebody chose: pauses, the policy's `suspend`, blackouts; of several of a kind the one that ends last comes first.
+    fn of_choice(&self, job: &str, instance: &str) -> Vec<Held> {
+        let mut held = self.jobs.get(job).unwrap_or(&self.everywhere).clone();
+        if let (Ok(job), Ok(instance)) = (JobName::from_row(job), InstanceId::parse(instance)) {
+            let pauses = self.paused.holding(&job, &instance);
             held.extend(pauses.map(|it| Held { waits: Waits::Paused, by: Some(it.pause.to_string()), until: it.until }));
         }
-        // The one that ends last is named first.
-        held.sort_by_key(|held| std::cmp::Reverse(held.until.unwrap_or(DateTime::<Utc>::MAX_UTC)));
-        held.extend(job.is_ok_and(|job: &Job| job.suspend).then_some(Held { waits: Waits::Suspended, by: None, until: None }));
-        held.extend(dark(self.policy, job.ok(), self.now).into_iter().map(|dark| Held {
-            waits: Waits::Blackout,
-            by: (!dark.reason.is_empty()).then(|| dark.reason.to_owned()),
-            until: Some(dark.until),
-        }));
+        held.sort_by_key(|held| (held.waits, Reverse(held.until.unwrap_or(DateTime::<Utc>::MAX_UTC))));
         held
     }
 
-    /// What the loop waits for.
-    fn of_loop(&self, due: &Due) -> Vec<Held> {
+    /// What the loop as a whole waits for. What one that does not turn said last says nothing of now.
+    pub fn of_loop(&self) -> Vec<Held> {
         let Says { turns, clock_proved, ledger_writable } = self.says;
-        let mut held = Vec::new();
-        let mut add = |is: bool, waits, by: Option<&str>| held.extend(is.then(|| Held { waits, by: by.map(ToOwned::to_owned), until: None }));
-        // What one that does not turn said last says nothing of now.
-        add(!turns, Waits::NotRunning, None);
-        add(turns && !ledger_writable, Waits::Ledger, None);
-        add(turns && !clock_proved, Waits::Clock, None);
-        add(turns && self.accounts.contains_key(due.account.as_str()), Waits::Account, Some(&due.account));
-        add(turns && self.unseen.contains_key(due.instance_id.as_str()), Waits::CannotLook, Some(&due.instance_id));
-        held
+        let waits = [(!turns, Waits::NotRunning), (turns && !ledger_writable, Waits::Ledger), (turns && !clock_proved, Waits::Clock)];
+        waits.into_iter().filter(|(is, _)| *is).map(|(_, waits)| Held { waits, by: None, until: None }).collect()
     }
 
-    /// Whether there is room on the instance, and in the account.
-    fn of_room(&self, due: &Due) -> Vec<Held> {
-        let in_use = self.at_work.get(due.instance_id.as_str());
-        let room = self.policy.accounts.iter().find(|account| account.name.as_str() == due.account).and_then(|account| account.max_running);
-        let is_full = room.is_some_and(|room| self.running.get(due.account.as_str()).copied().unwrap_or_default() >= room);
-        let in_use = in_use.map(|run| Held { waits: Waits::InUse, by: Some(run.run_id.to_string()), until: None });
-        let full = is_full.then(|| Held { waits: Waits::MaxRunning, by: Some(due.account.clone()), until: None });
-        in_use.into_iter().chain(full).collect()
+    /// What is wrong with an account or an instance, and whether there is room.
+    fn of_place(&self, account: &str, instance: &str) -> Vec<Held> {
+        let room = self.room.get(account).copied();
+        let running = self.running.get(account).copied().unwrap_or_default();
+        let in_use = self.at_work.get(instance).map(|run| run.run_id.to_string());
+        let places = [
+            (Waits::Account, (self.says.turns && self.accounts.contains_key(account)).then(|| account.to_owned())),
+            (Waits::CannotLook, (self.says.turns && self.unseen.contains_key(instance)).then(|| instance.to_owned())),
+            (Waits::InUse, in_use),
+            (Waits::MaxRunning, room.is_some_and(|room| running >= room).then(|| account.to_owned())),
+        ];
+        places.into_iter().filter_map(|(waits, by)| by.map(|by| Held { waits, by: Some(by), until: None })).collect()
     }
 
     /// Why the cloud does not accept an account's keys, or an instance cannot be looked at.
@@ -165,9 +180,9 @@ impl<'a> Holds<'a> {
         of.get(name).copied()
     }
 
-    /// The run that is at work on an instance.
-    pub fn at_work_on(&self, instance: &str) -> Option<&Sent> {
-        self.at_work.get(instance).copied()
+    /// The run of this number, if it is at work.
+    pub fn at_work(&self, run: &str) -> Option<&Sent> {
+        self.at_work.values().copied().find(|sent| sent.run_id.to_string() == run)
     }
 }
 

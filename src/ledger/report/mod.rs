@@ -23,7 +23,7 @@ pub use acts::Progress;
 pub use at_work::AtWork;
 pub use calendar::{Calendar, Tally};
 pub use detail::{AttemptLine, BackupLine, Detail};
-pub use facts::{facts, method};
+pub use facts::{facts, job_facts, method};
 pub use holds::{Held, HeldLine, HoldLine, Holds, Says};
 pub use line::{Line, NAMES, values};
 pub use pairs::{Due, Ended, Pair, Sent, Survey};

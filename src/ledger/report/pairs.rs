@@ -176,6 +176,18 @@ impl Reader {
         Ok(pairs)
     }
 
+    /// The runs of an instance that are yet to be sent, in the order in which they are, at most `most`; those of no job of the policy, too.
+    pub fn due_on(&self, instance: &str, most: u32) -> Result<Vec<Due>, Error> {
+        let mut due = self.conn.prepare(query::DUE_ON)?;
+        Ok(due.query_map(params![instance, most], read_due)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Up to where the slots of a job on an instance have rows.
+    pub fn cursor(&self, job: &str, instance: &str) -> Result<Option<DateTime<Utc>>, Error> {
+        let mut cursor = self.conn.prepare_cached("SELECT cursor_ms FROM cursors WHERE job = ?1 AND instance_id = ?2")?;
+        Ok(cursor.query_row([job, instance], |row| row.get(0)).optional()?.map(instant))
+    }
+
     /// Whether a policy was ever in force.
     pub fn has_policy(&self) -> Result<bool, Error> {
         Ok(self.conn.query_row("SELECT EXISTS (SELECT 1 FROM policies)", [], |row| row.get(0))?)
@@ -187,7 +199,7 @@ impl Reader {
     }
 }
 
-pub(super) fn read_due(row: &Row<'_>) -> rusqlite::Result<Due> {
+fn read_due(row: &Row<'_>) -> rusqlite::Result<Due> {
     Ok(Due {
         run_id: row.get(0)?,
         job: row.get(1)?,

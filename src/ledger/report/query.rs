@@ -53,6 +53,10 @@ pub(super) const SENT: &str = "SELECT run_id, job, instance_id, account, state, 
 pub(super) const FIRST_DUE: &str =
     "SELECT run_id, job, instance_id, account, state, due_at_ms, start_by_ms, attempts, last_class, last_code, even_if_held
     FROM runs INDEXED BY runs_due WHERE instance_id = ?2 AND job = ?1 AND state = 'due' LIMIT 1";
+/// Of an instance, the runs that wait, in the order in which they are sent.
+pub(super) const DUE_ON: &str =
+    "SELECT run_id, job, instance_id, account, state, due_at_ms, start_by_ms, attempts, last_class, last_code, even_if_held
+    FROM runs INDEXED BY runs_due WHERE instance_id = ?1 AND state = 'due' ORDER BY priority, behind_ms, slot_ms, start_by_ms, run_id LIMIT ?2";
 
 /// What was sent and has not ended, by its start.
 pub(super) const IN_FLIGHT: &str = "runs r INDEXED BY runs_in_flight CROSS JOIN terms t USING (terms_id) LEFT JOIN policies p USING (policy_id)
@@ -253,6 +257,7 @@ mod tests {
             (NEWEST_ENDED, "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (job=? AND instance_id=?)"),
             (SENT, "SCAN runs USING INDEX runs_in_flight"),
             (FIRST_DUE, "SEARCH runs USING INDEX runs_due (instance_id=?)"),
+            (DUE_ON, "SEARCH runs USING INDEX runs_due (instance_id=?)"),
             (NEXT_GOOD_INSTANCE, "SEARCH runs USING COVERING INDEX runs_good (job=? AND instance_id>?)"),
             (GOOD_SLOTS, "SEARCH runs USING COVERING INDEX runs_good (job=? AND instance_id=? AND slot_ms>? AND slot_ms<?)"),
             (ENDED_IN, "SEARCH runs USING INDEX runs_ended (state=? AND slot_ms>? AND slot_ms<?)"),

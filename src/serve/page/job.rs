@@ -8,16 +8,14 @@ use super::{
 };
 use crate::{
     domain::{
-        freshness::max_age,
         names::JobName,
-        policy::{CatchUp, Job, Overlap},
-        prose::{length, local, stamp, visible},
+        policy::Job,
+        prose::{local, stamp, visible},
     },
-    ledger::report::{Calendar, Item, PairLine, Standing, method},
+    ledger::report::{Calendar, Item, PairLine, Standing, job_facts},
 };
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use std::time::Duration;
 
 /// So many coming slots are told.
 const COMING: usize = 5;
@@ -69,7 +67,7 @@ pub(super) fn page(of: &OfJob<'_>) -> Markup {
         }
         section aria-labelledby="terms" {
             h2 #terms { "What it does" }
-            dl.facts { @for (name, value) in facts(job, of.now) { div { dt { (name) } dd { (visible(&value)) } } } }
+            dl.facts { @for (name, value) in job_facts(job, of.now) { div { dt { (name) } dd { (visible(&value)) } } } }
         }
     }
 }
@@ -85,30 +83,4 @@ pub(super) fn gone(name: &str, runs: &[Item]) -> Markup {
             (rest(&link("/runs", [("job", name)]), "All its runs"))
         }
     }
-}
-
-fn facts(job: &Job, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
-    let time = |d: Duration| length(i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-    let mut facts = vec![("schedule", format!("{} in {}", job.schedule.text(), job.schedule.zone())), ("method", method(&job.method))];
-    if !job.spread.is_zero() {
-        facts.push(("spread", format!("starts are spread over {}", time(job.spread))));
-    }
-    facts.push(("starts", format!("within {}, and is complete within {} more", time(job.start_within), time(job.complete_within))));
-    facts.push(("fresh for", time(max_age(job, now))));
-    facts.push(("priority", format!("{} (0 first, 9 last)", job.priority)));
-    facts.push((
-        "missed slots",
-        match job.catch_up {
-            CatchUp::Off => "are not caught up".to_owned(),
-            CatchUp::Latest { within } => format!("the newest is caught up within {}", time(within)),
-        },
-    ));
-    facts.push((
-        "overlap",
-        match job.overlap {
-            Overlap::Skip => "a run is skipped while the one before is open".to_owned(),
-            Overlap::Queue => "a run waits while the one before is open".to_owned(),
-        },
-    ));
-    facts
 }
