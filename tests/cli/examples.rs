@@ -1,6 +1,6 @@
 //! The policies in `config/examples`: each is good on the machine that its head describes, warns of nothing that is not meant, and means what it says.
 
-use crate::good_policies::warnings;
+use crate::{good_policies::warnings, schema::complaints};
 use cdb_backupd::{
     config::{Loaded, Machine, check_text},
     domain::policy::{Instance, Job, Method},
@@ -41,6 +41,7 @@ fn there_are_five_and_each_has_a_test() {
     assert_eq!(found, ALL.map(|name| format!("{name}.yaml")));
     for name in ALL {
         assert!(read(name).starts_with("# "), "{name} begins with what it is");
+        assert_eq!(complaints(&read(name)), Vec::<String>::new(), "an editor has nothing to say of {name}");
     }
 }
 

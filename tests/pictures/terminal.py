@@ -1,6 +1,7 @@
-"""Runs a command on a terminal of its own, and draws what stands on it at the end as SVG.
+"""Runs a command on a terminal of its own, and draws what stands on it at the end as SVG; where it draws pictures over each other, the one with the
+most colours, too, into FILE with `-live` in its name.
 
-    terminal.py FILE COLUMNS ROWS COMMAND...
+    terminal.py FILE.svg COLUMNS ROWS COMMAND...
 
 The terminal knows the escapes that the program writes (colours, cursor up and home, clearing) and fails at any other, so that no picture is wrong in
 silence. Ends as the command ended.
@@ -22,6 +23,7 @@ STYLE = """
   text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #d8dee6; white-space: pre; }
   .bold { font-weight: bold; } .dim { fill: #8b949e; } .red { fill: #ff7b72; } .green { fill: #7ee787; } .yellow { fill: #e3b341; }
 """
+PICTURE_ENDS = "\x1b[?2026l"
 WIDE, HIGH, EDGE = 8.4, 19, 16
 
 
@@ -31,6 +33,7 @@ class Screen:
     def __init__(self, columns, rows):
         self.columns, self.rows, self.style = columns, rows, ""
         self.lines, self.at = [{}], [0, 0]
+        self.liveliest = (0, [])
 
     def write(self, text):
         end = 0
@@ -55,12 +58,25 @@ class Screen:
         elif letter == "H" and not arguments:
             self.at = [0, 0]
         elif letter == "K" and arguments in ("", "0"):
-            line = self.lines[self.at[0]]
-            self.lines[self.at[0]] = {column: cell for column, cell in line.items() if column < self.at[1]}
+            self.clear_line()
         elif letter == "J":
+            self.clear_line()
             del self.lines[self.at[0] + 1:]
+        elif found.group() == PICTURE_ENDS:
+            self.keep_liveliest()
         elif not (letter in "hl" and arguments.startswith("?")):
             sys.exit(f"an escape that this terminal does not know: {found.group()!r}")
+
+    def clear_line(self):
+        line = self.lines[self.at[0]]
+        self.lines[self.at[0]] = {column: cell for column, cell in line.items() if column < self.at[1]}
+
+    def keep_liveliest(self):
+        """Of the pictures that are drawn over each other, keeps the one with the most colours, and of those the last."""
+        styles = [line[column][1] for line in self.lines for column in sorted(line)[:1]]
+        colours = len(set(styles)) * 1000 + sum(map(bool, styles))
+        if colours >= self.liveliest[0]:
+            self.liveliest = (colours, [dict(line) for line in self.lines])
 
     def put(self, character):
         if self.at[1] >= self.columns:
@@ -88,8 +104,8 @@ class Screen:
                 pieces.append([column, character, style])
         return [piece for piece in pieces if piece[1].strip()]
 
-    def svg(self, title):
-        lines = self.lines[:]
+    def svg(self, title, lines):
+        lines = lines[:]
         while lines and not self.spans(lines[-1]):
             lines.pop()
         width, height = self.columns * WIDE + 2 * EDGE, len(lines) * HIGH + 2 * EDGE
@@ -129,7 +145,10 @@ def main(path, columns, rows, *command):
     shown = " ".join([os.path.basename(command[0]), *command[1:]])
     screen.write(f"$ {shown}\r\n{said}")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(screen.svg(f"A terminal after {shown}"))
+        file.write(screen.svg(f"A terminal after {shown}", screen.lines))
+    if screen.liveliest[1]:
+        with open(path.replace(".svg", "-live.svg"), "w", encoding="utf-8") as file:
+            file.write(screen.svg(f"A terminal in the midst of {shown}", screen.liveliest[1]))
     sys.exit(code)
 
 

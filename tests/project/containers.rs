@@ -96,13 +96,13 @@ fn both_run_the_image_of_this_version_as_its_own_user_and_with_nothing_to_spare(
     for key in ["runAsUser", "runAsGroup", "fsGroup"] {
         assert_eq!(at(&pod, &format!("securityContext.{key}")).as_u64(), Some(number), "{key}");
     }
-    assert_eq!(at(&pod, "securityContext.runAsNonRoot"), true);
+    assert_eq!(at(&pod, "securityContext.runAsNonRoot").as_bool(), Some(true));
 
     assert_eq!((at(&service, "read_only"), at(&pod, "containers.0.securityContext.readOnlyRootFilesystem")), (&true.into(), &true.into()));
     assert_eq!(words(&service, "cap_drop"), ["ALL"]);
     assert_eq!(words(&service, "security_opt"), ["no-new-privileges:true"]);
     assert_eq!(words(&pod, "containers.0.securityContext.capabilities.drop"), ["ALL"]);
-    assert_eq!(at(&pod, "containers.0.securityContext.allowPrivilegeEscalation"), false);
+    assert_eq!(at(&pod, "containers.0.securityContext.allowPrivilegeEscalation").as_bool(), Some(false));
     assert_eq!([text(&service, "mem_limit"), text(&pod, "containers.0.resources.limits.memory")], MEMORY);
 }
 

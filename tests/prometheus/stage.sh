@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What every test with a real Prometheus stands on: its programs, a busy daemon beside a simulated cloud, and a Prometheus that scrapes it, all on
+# What tests with a real Prometheus, and pictures, stand on: its programs, a busy daemon beside a simulated cloud, and a Prometheus that scrapes it, all on
 # loopback. Sourced by them; does nothing by itself. Whatever it starts ends with the test.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -41,7 +41,8 @@ need_prometheus() {
   fi
 }
 
-# Starts a daemon with a slot every few seconds; its cloud has these faults. Sets `address`, and returns when a backup has succeeded.
+# Starts a daemon beside a cloud with the faults of the first word; the second is how many seconds lie between slots, 5 unless it is there. Sets
+# `address`, and returns when a backup has succeeded.
 start_daemon() {
   # As the tests build it, so that nothing is built twice.
   cargo test --locked --quiet --no-run --test serve
@@ -51,7 +52,7 @@ start_daemon() {
   until_true grep -q '^jobs:' "$scene/sim"
   eval "$(grep '^export ' "$scene/sim")"
   sed -e '1,/^# policy.yaml/d' -e 's/^listen:.*/listen: 127.0.0.1:0/' -e "s#^ledger:.*#ledger: $scene/ledger.db#" \
-    -e 's#schedule: "[^"]*"#schedule: "*/5 * * * * *"#' "$scene/sim" >"$scene/policy.yaml"
+    -e 's#schedule: "[^"]*"#schedule: "*/'"${2-5}"' * * * * *"#' "$scene/sim" >"$scene/policy.yaml"
   "$program" run --config "$scene/policy.yaml" 2>"$scene/run.log" &
   started+=($!)
   until_true grep -q 'listen="\?127' "$scene/run.log"

@@ -256,8 +256,15 @@ fn named(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("cdb_backupd_")).collect()
 }
 
+/// The words that a text asks of the labels whose words are closed lists, as `label="word"`.
+fn asked_words(text: &str) -> BTreeSet<String> {
+    let word = regex::Regex::new(r#"\b(action|class|freshness|outcome|reason)=~?\\?"([a-z_A-Z|]+)"#).expect("a pattern");
+    let found = word.captures_iter(text).map(|one| one.extract());
+    found.flat_map(|(_, [label, words])| words.split('|').map(move |word| format!("{label}=\"{word}\""))).collect()
+}
+
 #[test]
-fn each_metric_of_alerts_and_dashboard_is_there_from_the_start() {
+fn each_metric_and_each_word_of_alerts_and_dashboard_is_there_from_the_start() {
     in_real_time(async {
         let scene = filled(0).await;
         let answer = scene.get("/metrics").await;
@@ -268,5 +275,10 @@ fn each_metric_of_alerts_and_dashboard_is_there_from_the_start() {
         assert!(asked.len() > 15, "{asked:?}");
         let absent: Vec<&&str> = asked.difference(&told).collect();
         assert!(absent.is_empty(), "no such metric: {absent:?}");
+        let words: BTreeSet<String> = shipped.into_iter().flat_map(asked_words).collect();
+        assert!(words.len() > 12, "{words:?}");
+        for word in words {
+            assert!(text.samples.keys().any(|(_, labels)| labels.split(',').any(|label| label == word)), "no line has {word}");
+        }
     });
 }
