@@ -20,6 +20,9 @@ use std::path::PathBuf;
 
 /// Reads the policy; needs no daemon, no network and no keys.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cdb-backupd check -c ./policy.yaml\n  cdb-backupd check --effective nightly-full\n  cdb-backupd check --strict -o json\n  cdb-backupd check --against running"
+)]
 pub struct Check {
     /// Print a job, or all, as they are after defaults, with their instances
     #[arg(long, value_name = "JOB", num_args = 0..=1)]
@@ -232,8 +235,7 @@ fn effective(loaded: &Loaded, name: Option<&str>, json: bool) -> anyhow::Result<
     if loaded.policy.jobs.is_empty() {
         output::tell("the policy has no job");
     } else if let (Some(name), []) = (name, jobs.as_slice()) {
-        let known: Vec<&str> = loaded.policy.jobs.iter().map(|j| j.name.as_str()).collect();
-        return Err(Exit::Usage.because(format!("there is no job `{name}`; the policy has: {}", known.join(", "))).into());
+        return Err(super::selectors::no_job(name, &loaded.policy).into());
     }
     if json {
         return output::print_items(&jobs);

@@ -15,6 +15,7 @@ use crate::{
 
 /// Tell whether a daemon works on the ledger: 0 when its last pass is less than a minute old, 1 when it is not
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cdb-backupd health\n  cdb-backupd health --ledger ./ledger.db -o json")]
 pub struct Health {
     #[command(flatten)]
     ledger: LedgerArg,

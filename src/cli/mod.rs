@@ -20,6 +20,8 @@ pub mod ledger;
 pub mod moment;
 pub mod next;
 pub mod output;
+mod papers;
+mod progress;
 pub mod reading;
 mod reread;
 pub mod run;
@@ -46,7 +48,13 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// Scheduled backups for TencentDB for MySQL: every slot ends in exactly one final row.
 #[derive(Debug, Parser)]
-#[command(name = "cdb-backupd", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "cdb-backupd",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Examples:\n  cdb-backupd check -c ./policy.yaml\n  cdb-backupd status\n  cdb-backupd history --since yesterday --not-ok\n  cdb-backupd man | man -l -"
+)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -127,6 +135,12 @@ pub enum Command {
     Health(health::Health),
     /// Look after the ledger: check it, copy it, rebuild a lost one
     Ledger(ledger::LedgerArgs),
+    /// Print what makes a shell complete commands and options
+    Completions(papers::Completions),
+    /// Print a manual page
+    Man(papers::Man),
+    /// Print the policy's JSON Schema, for editors
+    Schema(papers::Schema),
     /// Watch it work against a simulated cloud, for under a minute
     Demo(demo::Demo),
     /// Run a simulated cloud on a loopback address, to try a policy by hand
@@ -152,6 +166,9 @@ impl Command {
             Self::Reload(reload) => reload.run(globals, now),
             Self::Health(health) => health.run(globals, now),
             Self::Ledger(ledger) => ledger.run(globals, now),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
+            Self::Schema(schema) => schema.run(),
             Self::Demo(demo) => demo.run(globals),
             Self::Sim(args) => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -6,6 +6,7 @@ use super::{
     exit::Exit,
     moment::{Looking, Moment, Shown},
     output::{self, Format},
+    selectors::no_job,
     table::{Columns, visible},
 };
 use crate::{
@@ -23,6 +24,9 @@ use std::path::Path;
 
 /// Tell which slots are coming, and when their runs start
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cdb-backupd next\n  cdb-backupd next nightly-full --count 20\n  cdb-backupd next --from tomorrow --until 2d --tz Asia/Shanghai"
+)]
 pub struct Next {
     /// Only this job; all unless given
     #[arg(value_name = "JOB")]
@@ -94,8 +98,7 @@ fn paused(ledger: &Path, now: DateTime<Utc>) -> Vec<PauseLine> {
 fn jobs<'a>(policy: &'a Policy, name: Option<&str>) -> anyhow::Result<Vec<&'a Job>> {
     let jobs: Vec<&Job> = policy.jobs.iter().map(|job| &**job).filter(|job| name.is_none_or(|name| job.name.as_str() == name)).collect();
     if let (Some(name), []) = (name, jobs.as_slice()) {
-        let known: Vec<&str> = policy.jobs.iter().map(|job| job.name.as_str()).collect();
-        return Err(Exit::Usage.because(format!("there is no job `{}`; the policy has: {}", visible(name), known.join(", "))).into());
+        return Err(no_job(name, policy).into());
     }
     Ok(jobs)
 }

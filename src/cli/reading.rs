@@ -30,6 +30,9 @@ pub struct LedgerArg {
 
 /// List runs, newest slot first
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cdb-backupd history --since yesterday --not-ok\n  cdb-backupd history --job nightly-full --instance orders --limit 10\n  cdb-backupd history --state missed --since 7d -o csv > missed.csv"
+)]
 pub struct History {
     #[command(flatten)]
     args: HistoryArgs,

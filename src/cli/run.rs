@@ -2,7 +2,7 @@
 
 use super::{
     Globals, LogFormat,
-    door::Door,
+    door::{Answering, Door},
     exit::{self, Exit},
     hooks,
     reread::{self, Started},
@@ -17,7 +17,10 @@ use crate::{
     },
     config,
     daemon::{self, Ended, Loaded, Outside},
-    domain::policy::{Account, Policy},
+    domain::{
+        policy::{Account, Policy},
+        trouble::Trouble,
+    },
     ledger::{self, Ledger, Opened},
     metrics::Gauges,
     systemd::Systemd,
@@ -35,10 +38,12 @@ use std::{
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
+    task::JoinSet,
 };
 
 /// Run the daemon until SIGTERM or SIGINT; a second one ends it at once.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cdb-backupd run\n  cdb-backupd run -c ./policy.yaml --log-format json")]
 pub struct Run {}
 
 impl Run {
@@ -59,21 +64,28 @@ impl Run {
         let systemd = Systemd::of(|name| std::env::var_os(name), std::process::id());
         let now = clock.now();
         let loaded = globals.policy(now)?;
-        let opened = runtime.block_on(open(&loaded.ledger, &clock, &mut asked, &systemd));
-        let Some(opened) = opened.map_err(|error| exit::of_ledger(&error).because(error.to_string()))? else { return Ok(Exit::Ok) };
-        if opened.put_back {
-            tracing::warn!("the ledger is behind its lock file: it was put back from a copy or moved; every run is looked for before it is sent");
-        }
         let policy = Arc::new(loaded.policy);
         let gauges = Arc::new(Gauges::new(policy.clone()));
         let ring = KeyRing::of_process();
+        let told = |error: ledger::Error| exit::of_ledger(&error).because(error.to_string());
+        // Whoever finds another daemon at work is told of it, and not of the port that it has.
+        let first = match Ledger::open(&loaded.ledger, &random_id(), now.utc) {
+            Err(error) if !error.is_passing() => return Err(told(error).into()),
+            first => first,
+        };
         let door = runtime.block_on(Door::take(loaded.listen, &policy, &loaded.ledger, &gauges, &ring, clock))?;
+        let (place, answering) = (door.place(), runtime.block_on(async { door.open(clock) }));
+        let wait = Wait { clock, systemd: &systemd, gauges: &gauges, asked: &mut asked };
+        let Some(opened) = runtime.block_on(wait.for_ledger(&loaded.ledger, first)).map_err(told)? else { return Ok(Exit::Ok) };
+        if opened.put_back {
+            tracing::warn!("the ledger is behind its lock file: it was put back from a copy or moved; every run is looked for before it is sent");
+        }
         let client = Client::new(clock, ring, transport(&policy))?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             policy = %globals.config.display(),
             ledger = %loaded.ledger.display(),
-            listen = door.place(),
+            listen = place,
             proxy = proxies_in_use(),
             "cdb-backupd starts"
         );
@@ -83,7 +95,7 @@ impl Run {
         let outside = Outside { gauges, hooks, source, ..Outside::new(clock, client, policy.clone(), random_number()) };
         let loaded = Loaded { policy, hash: loaded.text_hash, text: loaded.text, at: now.mono };
         // The loop has the main thread to itself, so a slow fsync delays no call in flight.
-        let ended = runtime.block_on(live(outside, opened.ledger, loaded, door, asked, &systemd))?;
+        let ended = runtime.block_on(live(outside, opened.ledger, loaded, answering, asked, &systemd))?;
         runtime.shutdown_background();
         Ok(ended)
     }
@@ -113,23 +125,36 @@ impl Asked {
     }
 }
 
-/// Opens the ledger; where another process writes it, or the disk is full, again each second. None when asked to stop.
-async fn open(path: &Path, clock: &SystemClock, asked: &mut Asked, systemd: &Systemd) -> Result<Option<Opened>, ledger::Error> {
-    let mut told = false;
-    loop {
-        match Ledger::open(path, &random_id(), clock.now().utc) {
-            Err(error) if error.is_passing() => {
-                systemd.waits(&format!("waiting for the ledger: {error}"));
-                if !std::mem::replace(&mut told, true) {
-                    tracing::error!(%error, "the ledger cannot be opened yet; nothing is started until it can be, tried again each second");
+/// Who hears that the start waits.
+struct Wait<'a> {
+    clock: SystemClock,
+    systemd: &'a Systemd,
+    gauges: &'a Gauges,
+    asked: &'a mut Asked,
+}
+
+impl Wait<'_> {
+    /// Where another process writes the ledger, or its disk is full or can only be read, it is opened again each second: a pass that holds, as later.
+    /// None when asked to stop.
+    async fn for_ledger(self, path: &Path, first: Result<Opened, ledger::Error>) -> Result<Option<Opened>, ledger::Error> {
+        let (mut told, mut opened) = (false, first);
+        loop {
+            match opened {
+                Err(error) if error.is_passing() => {
+                    self.gauges.passed(self.clock.now().mono, vec![Trouble::Ledger, Trouble::Clock, Trouble::Unrecorded]);
+                    self.systemd.waits(&format!("waiting for the ledger: {error}"));
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::error!(%error, "the ledger cannot be opened yet; nothing is started until it can be, tried again each second");
+                    }
                 }
+                opened => return opened.map(Some),
             }
-            opened => return opened.map(Some),
-        }
-        tokio::select! {
-            _ = asked.interrupt.recv() => return Ok(None),
-            _ = asked.terminate.recv() => return Ok(None),
-            () = clock.sleep(AGAIN) => {}
+            tokio::select! {
+                _ = self.asked.interrupt.recv() => return Ok(None),
+                _ = self.asked.terminate.recv() => return Ok(None),
+                () = self.clock.sleep(AGAIN) => {}
+            }
+            opened = Ledger::open(path, &random_id(), self.clock.now().utc);
         }
     }
 }
@@ -138,12 +163,14 @@ async fn live(
     outside: Outside<SystemClock, Client<SystemClock>>,
     ledger: Ledger,
     loaded: Loaded,
-    door: Door,
+    answering: Answering,
     mut asked: Asked,
     systemd: &Systemd,
 ) -> anyhow::Result<Exit> {
     let clock = outside.clock;
-    let answering = door.open(clock);
+    // Not where the loop runs: it is there for a loop that hangs.
+    let mut vigil = JoinSet::new();
+    vigil.spawn(daemon::vigil::watch(clock, outside.gauges.clone()));
     let (first, stop) = oneshot::channel::<()>();
     let mut alarm = alarm::start(outside.ring.clone(), outside.chores.clone()).await.context("start the alarm")?;
     let (source, ring) = (outside.source.clone(), outside.ring.clone());

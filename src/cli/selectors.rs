@@ -1,6 +1,10 @@
 //! Which jobs and instances a command is about: the same options everywhere.
 
-use crate::domain::scope::Scope;
+use super::{
+    exit::{Exit, Refusal},
+    table::visible,
+};
+use crate::domain::{nearest::nearest, policy::Policy, scope::Scope};
 
 /// Options that narrow; none given: everything. Of one option any value may match, and every option that is given must.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -41,6 +45,16 @@ impl std::str::FromStr for Tag {
             _ => Err("write KEY=VALUE, such as env=prod"),
         }
     }
+}
+
+/// Why nothing is told of a job that the policy does not have.
+pub(super) fn no_job(name: &str, policy: &Policy) -> Refusal {
+    let known: Vec<&str> = policy.jobs.iter().map(|job| job.name.as_str()).collect();
+    let meant = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the policy has: {}", known.join(", ")),
+    };
+    Exit::Usage.because(format!("there is no job `{}`; {meant}", visible(name)))
 }
 
 impl Selectors {

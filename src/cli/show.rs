@@ -13,7 +13,9 @@ use std::{io::Write, path::Path};
 
 /// The options of `show`, beside the global ones.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Of the lists that were read for the run, those that changed nothing are not kept.")]
+#[command(
+    after_help = "Of the lists that were read for the run, those that changed nothing are not kept.\n\nExamples:\n  cdb-backupd show 4711\n  cdb-backupd show 4711 -o json"
+)]
 pub struct ShowArgs {
     /// The run's number, as `history` has it
     #[arg(value_name = "RUN", value_parser = number)]

@@ -2,10 +2,10 @@
 
 use super::{
     fault::{Finding, Findings, Spot},
-    nearest::nearest,
     place::{Path, Step},
     redact,
 };
+use crate::domain::nearest::nearest;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use serde_yaml::Value;

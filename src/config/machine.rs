@@ -103,7 +103,12 @@ impl Machine {
 /// Whether the terminal asks for plain text (`NO_COLOR`, `TERM=dumb`).
 pub fn no_color() -> bool {
     let machine = Machine::here();
-    machine.variable("NO_COLOR").is_some() || machine.variable("TERM").as_deref() == Some("dumb")
+    machine.variable("NO_COLOR").is_some() || is_dumb()
+}
+
+/// Whether the terminal can do no more than write on (`TERM=dumb`).
+pub fn is_dumb() -> bool {
+    Machine::here().variable("TERM").as_deref() == Some("dumb")
 }
 
 /// What is logged, in `tracing`'s filter language: `$CDB_BACKUPD_LOG`, else `info`.

@@ -14,12 +14,12 @@ mod fault;
 mod length;
 mod lower;
 mod machine;
-mod nearest;
 mod odd_schedule;
 mod place;
 mod raw;
 mod redact;
 mod regions;
+mod schema;
 mod source;
 mod structure;
 mod warn;
@@ -27,8 +27,10 @@ mod warn;
 pub use cadence::Cadence;
 pub use fault::{Fault, Level, MAX_FAULTS};
 pub use length::written as written_length;
-pub use machine::{Machine, local_zone, log_levels, no_color};
-pub use nearest::nearest;
+pub use machine::{Machine, is_dumb, local_zone, log_levels, no_color};
+pub use schema::schema;
+
+pub use crate::domain::nearest::nearest;
 
 use crate::domain::{
     names::JobName,

@@ -1,6 +1,6 @@
 //! Regions that are known. No list of them is complete, so another one is worth a word and is no fault.
 
-use super::nearest::nearest;
+use crate::domain::nearest::nearest;
 
 /// `cdb-api` README §6.3: access hosts, older constants of the SDKs, and what other products of the cloud list for MySQL.
 const KNOWN: [&str; 27] = [

@@ -188,9 +188,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         (now.utc + self.accounts.sign_ahead(account)).timestamp()
     }
 
-    /// Asks for the clock's proof while it is missing, and whether held accounts are accepted again.
+    /// Asks for the clock's proof while it is missing, whether held accounts are accepted again, and whether silent ones answer.
     pub(super) fn probe(&mut self, now: Now, wake: &mut Wake) {
         let mut bells = self.accounts.probes(now.mono);
+        bells.extend(self.silences.probes(now.mono));
         if self.clock_proof.ask(now.mono) {
             bells.extend(self.next_doorbell());
         }
@@ -206,7 +207,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
                 Done { doorbell, sent: now, received: clock.now(), date, request_id, elapsed, signed_at, what }
             });
         }
-        for at in [self.accounts.probe_at(), self.clock_proof.asks_at()].into_iter().flatten() {
+        for at in [self.accounts.probe_at(), self.silences.asks_at(), self.clock_proof.asks_at()].into_iter().flatten() {
             wake.sooner(at.max(now.mono + Duration::from_millis(1)));
         }
     }

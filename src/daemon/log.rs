@@ -13,10 +13,11 @@ use crate::{
         policy::{HistoryBounds, Policy},
         reply::{CallError, Class},
         run::{Note, Run, State, why},
+        trouble::Trouble,
     },
     ledger::Answered,
 };
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -178,6 +179,7 @@ pub(super) struct Told {
     off: Option<Off>,
     backups: BTreeSet<(RunId, BackupId)>,
     rates: BTreeMap<(AccountName, &'static str), Duration>,
+    put_back: bool,
 }
 
 /// When our clock was last seen to be off, and when that was told.
@@ -254,6 +256,17 @@ impl Told {
         }
     }
 
+    /// What is wrong after a pass: of a ledger that was put back it is told when its time is known, and when that is over.
+    pub(super) fn put_back(&mut self, troubles: &[Trouble]) {
+        let dated = troubles.iter().find(|trouble| matches!(trouble, Trouble::PutBack(Some(_))));
+        match dated {
+            Some(dated) if !self.put_back => tracing::warn!(held = dated.word(), "{}", dated.sentence()),
+            None if self.put_back => tracing::info!("the time of the ledger that was put back is over; its runs go on as ever"),
+            _ => {}
+        }
+        self.put_back = dated.is_some();
+    }
+
     /// A question that was to prove the clock, or a held account's keys, failed.
     pub(super) fn probe_failed(&mut self, error: &CallError) {
         self.failed = Some(error.clone());
@@ -301,4 +314,30 @@ pub(super) fn cannot_look(bell: &Doorbell, error: &CallError) {
 
 pub(super) fn seen_again(bell: &Doorbell) {
     tracing::info!(account = %bell.account, instance_id = %bell.instance, "the backups of {} can be listed again", bell.instance);
+}
+
+pub(super) fn silent(bell: &Doorbell, error: &CallError, since: DateTime<Utc>) {
+    let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+    tracing::error!(
+        account = %bell.account, region = %bell.region, held = "cloud_silent", code = error.code, since,
+        "the cloud has answered no call of account {} since {since}; the last try: {}; its runs wait inside their windows, and it is asked again each \
+         minute: mend the way to the endpoint", bell.account, error.message
+    );
+}
+
+pub(super) fn answered_again(bell: &Doorbell) {
+    tracing::info!(account = %bell.account, "the cloud answers account {} again; its runs go on", bell.account);
+}
+
+/// The loop itself cannot say so.
+pub(super) fn hangs(age: Duration) {
+    let age_s = age.as_secs();
+    tracing::error!(
+        age_s,
+        "the loop hangs: no pass has finished for {age_s} s, and nothing starts; if it does not go on, restart the daemon: nothing is lost by it"
+    );
+}
+
+pub(super) fn turns_again() {
+    tracing::info!("passes finish again; the loop goes on");
 }

@@ -12,7 +12,9 @@ mod paces;
 mod reload;
 mod requests;
 mod results;
+mod silence;
 mod tell;
+pub mod vigil;
 
 use crate::{
     clock::{Clock, Wake},
@@ -26,9 +28,9 @@ use crate::{
         proof::ClockProof,
         run::{Reading, Restored, Run},
         terms::Terms,
+        trouble::{self, Trouble},
     },
     ledger::{self, Install, Ledger, Remedy, Sweep},
-    metrics::Standing,
 };
 pub use outside::{Loaded, Outside};
 pub use reload::{Fresh, Read, Reading as PolicyReading, Refused, Source};
@@ -39,6 +41,7 @@ pub(crate) use act::pages;
 use chrono::{DateTime, TimeDelta, Utc};
 use paces::Paces;
 use reload::Reload;
+use silence::Silences;
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 pub use tell::{Hooks, Night, Passed};
 use tokio::task::JoinSet;
@@ -67,6 +70,7 @@ struct Daemon<C, A> {
     clock_turn: u32,
     proved_anew: bool,
     accounts: Accounts,
+    silences: Silences,
     paces: Paces,
     held: Held,
     paused: Option<Arc<Paused>>,
@@ -80,8 +84,8 @@ struct Daemon<C, A> {
     sweep: Option<Sweep>,
     told: log::Told,
     tell: tell::Tell,
-    /// What the ledger shows of the loop: its verdict, and what it holds back as a whole.
-    shown: Option<(&'static str, Vec<LoopHold>)>,
+    /// What the ledger shows of the loop: what is wrong, and what it holds back as a whole.
+    shown: Option<(Vec<Trouble>, Vec<LoopHold>)>,
 }
 
 /// An instance that could not be looked at, and when it is tried again though no run asks.
@@ -108,6 +112,7 @@ pub async fn run<C: Clock, A: CdbApi>(outside: Outside<C, A>, ledger: Ledger, lo
         clock_turn: 0,
         proved_anew: false,
         accounts: Accounts::default(),
+        silences: Silences::default(),
         held: Held::default(),
         paused: None,
         unseen: BTreeMap::new(),
@@ -187,10 +192,10 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     }
 
     /// Shows how the loop stands after a pass.
-    fn show(&self, after: Now) {
-        // Without instances nobody is asked for the time, and nothing waits for it.
-        let clock_proved = self.clock_proof.proof().is_some() || self.loaded.policy.instances.is_empty();
-        self.outside.gauges.passed(after.mono, Standing { in_force: self.installed, clock_proved, ledger_writable: !self.ledger_held });
+    fn show(&mut self, after: Now) {
+        let troubles = self.troubles(after);
+        self.told.put_back(&troubles);
+        self.outside.gauges.passed(after.mono, troubles);
     }
 
     fn pass(&mut self, now: Now) -> Result<Wake, ledger::Error> {
@@ -205,11 +210,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.answer_requests(&reading)?;
         let paused = self.paused(now)?;
         let keeps = plan::keeps(&self.loaded.policy, paused, now.utc);
-        let held = self.accounts.held();
-        if held != self.held.accounts {
-            self.outside.gauges.set_held_accounts(held.clone());
-            self.held.accounts = held;
-        }
+        self.held.accounts = self.accounts.held();
         self.held.unseen = self.unseen.keys().cloned().collect();
         self.ledger.hold(&keeps, &self.held.unseen);
         let mut view = self.ledger.view(&self.held.accounts, &reading)?;
@@ -223,7 +224,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         self.list(plan.lists, &reading, &mut wake);
         self.probe(now, &mut wake);
         self.tell.next_slot = plan.next_slot;
-        self.told.clock(reading.proof.is_some() || self.loaded.policy.instances.is_empty(), now.mono);
+        self.told.clock(self.is_clock_proved(), now.mono);
         if moved || self.take_next(now) {
             // What has just come due is begun in the next pass, and the pulse is not written in between.
             wake.sooner(now.mono);
@@ -299,13 +300,15 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         if self.outside.only.is_some() {
             return Ok(());
         }
-        let shows = (self.word(), self.loop_holds());
+        // What is written could be written.
+        let troubles: Vec<Trouble> = self.troubles(now).into_iter().filter(|trouble| *trouble != Trouble::Ledger).collect();
+        let shows = (troubles, self.loop_holds());
         let is_news = self.shown.as_ref() != Some(&shows);
         if is_news || self.beat_at.is_none_or(|at| now.mono >= at) {
             if self.shown.as_ref().is_none_or(|(_, holds)| *holds != shows.1) {
                 self.ledger.show_holds(&shows.1)?;
             }
-            self.ledger.heartbeat(now.utc, self.outside.process, shows.0)?;
+            self.ledger.heartbeat(now.utc, self.outside.process, trouble::word(&shows.0), &trouble::says(&shows.0))?;
             self.beat_at = Some(now.mono + HEARTBEAT);
             self.shown = Some(shows);
         }

@@ -22,6 +22,9 @@ use std::{
     },
 };
 
+/// So much of a fault is remembered.
+const FAULT_MAX: usize = 400;
+
 /// A policy that was read again and has no fault.
 #[derive(Clone, Debug)]
 pub struct Fresh {
@@ -90,6 +93,8 @@ pub(super) struct Reload {
     /// Answers that the ledger has not taken yet.
     answers: Vec<(i64, Answer)>,
     next: Option<Fresh>,
+    /// Why the file cannot be used, as it was read last.
+    refused: Option<String>,
     /// The policy in force, while another was taken and is not recorded.
     before: Option<Arc<Policy>>,
 }
@@ -105,6 +110,11 @@ impl Reload {
         let read = reading.await;
         self.reading = None;
         read
+    }
+
+    /// Why the file that was read last is not what is in force.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.refused.clone()
     }
 
     fn knows(&self, request: i64) -> bool {
@@ -143,6 +153,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
 
     /// Takes what came of reading the file.
     pub(super) fn take_read(&mut self, read: Read) {
+        self.reload.refused = read.as_ref().err().map(|refused| refused.to_string().chars().take(FAULT_MAX).collect());
         match read {
             Err(refused) => {
                 log::not_reloaded(&refused);
@@ -195,6 +206,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         };
         for (name, _) in access(before).difference(&access(&self.loaded.policy)) {
             self.accounts.forget(name);
+            self.silences.forget(name);
         }
     }
 

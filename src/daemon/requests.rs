@@ -168,7 +168,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let pause =
             Pause { id: open.id, scope: scope.settled(&self.loaded.policy), from: now, until, who: open.who.clone(), reason: open.reason.clone() };
         let refused = match scope.stranger(&self.loaded.policy) {
-            Some((what, name)) => Answer::refused(format!("the policy in force knows no {what} {name}")),
+            Some(stranger) => Answer::refused(stranger.to_string()),
             None if !pause.holds(now) => Answer::refused("its end has passed already; write a time to come, or `never`"),
             None => {
                 let alone = Paused::of(std::slice::from_ref(&pause), &self.loaded.policy, now);

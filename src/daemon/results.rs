@@ -6,6 +6,7 @@ use super::{
     act::{Done, What},
     log,
     paces::{Action, caller},
+    silence::Changed,
 };
 use crate::{
     clock::Clock,
@@ -42,6 +43,7 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
         let events = &self.outside.gauges.events;
         let calls = if action == Action::Create { &events.creates } else { &events.lists };
         calls.ended(error.map(|error| error.class));
+        self.hear_silence(done, error);
         match error {
             Some(error) if error.class == Class::Throttled => {
                 let caller = caller(&self.outside.api, &done.doorbell.access);
@@ -53,6 +55,18 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
             }
             Some(error) => self.hear_error(done, action, error),
             None => self.hear_accepted(done, action),
+        }
+    }
+
+    /// Whether anybody answers there at all.
+    fn hear_silence(&mut self, done: &Done, error: Option<&CallError>) {
+        if !self.speaks_of_account(&done.doorbell) {
+            return;
+        }
+        match (self.silences.heard(done, error), error) {
+            (Changed::Silent(since), Some(error)) => log::silent(&done.doorbell, error, since),
+            (Changed::Answered, _) => log::answered_again(&done.doorbell),
+            _ => {}
         }
     }
 

@@ -6,7 +6,7 @@ use super::Daemon;
 use crate::{
     clock::{Clock, Wake},
     cloud::CdbApi,
-    domain::{policy::LedgerCopies, standing::Standing},
+    domain::{now::Now, policy::LedgerCopies, run::Restored, standing::Standing, trouble::Trouble},
 };
 use chrono::{DateTime, Utc};
 use std::{fmt, time::Duration};
@@ -67,23 +67,33 @@ impl<C: Clock, A: CdbApi> Daemon<C, A> {
     pub(super) fn standing(&mut self) -> Standing {
         // While the ledger cannot be read, what it said last.
         self.tell.running = self.ledger.at_work().unwrap_or(self.tell.running);
-        self.stands()
+        let now = self.outside.clock.now();
+        let (jobs, running, next_slot) = (self.loaded.policy.jobs.len(), self.tell.running, self.tell.next_slot);
+        Standing { troubles: self.troubles(now), jobs, running, next_slot }
     }
 
-    /// The verdict, which takes no reading of the ledger.
-    pub(super) fn word(&self) -> &'static str {
-        self.stands().word()
+    /// All that is wrong, the weightiest first.
+    pub(super) fn troubles(&self, now: Now) -> Vec<Trouble> {
+        let silent = self.silences.told();
+        let put_back = match self.ledger.restored() {
+            Restored::Undated => Some(None),
+            Restored::Until(until) if now.utc < until => Some(Some(until)),
+            Restored::Until(_) | Restored::Never => None,
+        };
+        let found = [
+            self.ledger_held.then_some(Trouble::Ledger),
+            (!self.is_clock_proved()).then_some(Trouble::Clock),
+            (!self.held.accounts.is_empty()).then(|| Trouble::Keys(self.held.accounts.iter().cloned().collect())),
+            (!silent.is_empty()).then_some(Trouble::Silence(silent)),
+            (!self.installed).then_some(Trouble::Unrecorded),
+            self.reload.refused().map(Trouble::Refused),
+            put_back.map(Trouble::PutBack),
+        ];
+        found.into_iter().flatten().collect()
     }
 
-    fn stands(&self) -> Standing {
-        let policy = &self.loaded.policy;
-        Standing {
-            clock_proved: self.clock_proof.proof().is_some() || policy.instances.is_empty(),
-            accounts_held: self.held.accounts.iter().cloned().collect(),
-            ledger_held: self.ledger_held,
-            jobs: policy.jobs.len(),
-            running: self.tell.running,
-            next_slot: self.tell.next_slot,
-        }
+    /// Without instances nobody is asked for the time, and nothing waits for it.
+    pub(super) fn is_clock_proved(&self) -> bool {
+        self.clock_proof.proof().is_some() || self.loaded.policy.instances.is_empty()
     }
 }

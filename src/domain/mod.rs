@@ -2,7 +2,8 @@
 //!
 //! Reading order: the words ([`names`], [`now`], [`policy`]), when a job is due ([`schedule`], [`catch_up`], [`forecast`]), what becomes of one
 //! run ([`run`], [`retry`], [`alias`]), who is next ([`plan`], [`pace`]), what people ask for ([`request`], [`pause`], of what: [`scope`]), what
-//! another policy changes ([`diff`]), whether a backup is new enough ([`freshness`]), and how all that is written for people ([`prose`]).
+//! another policy changes ([`diff`]), whether a backup is new enough ([`freshness`]), how the daemon
+//! stands ([`trouble`], [`standing`]), and how all that is written for people ([`prose`]).
 
 pub mod alias;
 pub mod blackout;
@@ -12,6 +13,7 @@ pub mod forecast;
 pub mod freshness;
 pub mod hold;
 pub mod names;
+pub mod nearest;
 pub mod now;
 pub mod pace;
 pub mod pause;
@@ -29,3 +31,4 @@ pub mod scope;
 pub mod spread;
 pub mod standing;
 pub mod terms;
+pub mod trouble;

@@ -1,6 +1,9 @@
 //! Which jobs and instances something is about: the same words for every command, the page and what people ask for.
 
-use super::policy::{Instance, Policy};
+use super::{
+    nearest::nearest,
+    policy::{Instance, Policy},
+};
 use serde::{Deserialize, Serialize};
 
 /// Which jobs and instances something is about. Of one list any value may match, and each list that is not empty must.
@@ -63,15 +66,38 @@ impl Scope {
         settled
     }
 
-    /// The first name in it that the policy does not know, and what kind of name it is.
-    pub fn stranger<'a>(&'a self, policy: &Policy) -> Option<(&'static str, &'a str)> {
-        let first = |given: &'a [String], known: &dyn Fn(&str) -> bool| given.iter().map(String::as_str).find(|name| !known(name));
-        let instances = &policy.instances;
-        let of = |what, name: Option<&'a str>| name.map(|name| (what, name));
-        of("job", first(&self.jobs, &|name| policy.jobs.iter().any(|job| job.name.as_str() == name)))
-            .or(of("instance", first(&self.instances, &|name| instances.iter().any(|it| it.id.as_str() == name || it.name.as_str() == name))))
-            .or(of("account", first(&self.accounts, &|name| policy.accounts.iter().any(|account| account.name.as_str() == name))))
-            .or(of("region", first(&self.regions, &|name| instances.iter().any(|it| it.region.as_str() == name))))
+    /// The first name in it that the policy does not know.
+    pub fn stranger(&self, policy: &Policy) -> Option<Stranger> {
+        let jobs = || policy.jobs.iter().map(|job| job.name.as_str());
+        let instances = || policy.instances.iter().flat_map(|it| [it.name.as_str(), it.id.as_str()]);
+        let accounts = || policy.accounts.iter().map(|account| account.name.as_str());
+        let regions = || policy.instances.iter().map(|it| it.region.as_str());
+        let of_jobs = Stranger::among("job", &self.jobs, jobs);
+        let of_instances = || Stranger::among("instance", &self.instances, instances);
+        of_jobs
+            .or_else(of_instances)
+            .or_else(|| Stranger::among("account", &self.accounts, accounts))
+            .or_else(|| Stranger::among("region", &self.regions, regions))
+    }
+}
+
+/// A name that the policy in force does not know. Written out it is the whole reason of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the policy in force knows no {kind} {name}{}", .meant.as_ref().map_or_else(String::new, |meant| format!("; did you mean `{meant}`?")))]
+pub struct Stranger {
+    /// What kind of name it is: `job`, `instance`, `account` or `region`.
+    pub kind: &'static str,
+    /// The name.
+    pub name: String,
+    /// The known name that was probably meant.
+    pub meant: Option<String>,
+}
+
+impl Stranger {
+    /// The first of the names given that is none of the known ones.
+    fn among<'a, I: Iterator<Item = &'a str>>(kind: &'static str, given: &[String], known: impl Fn() -> I) -> Option<Self> {
+        let name = given.iter().find(|name| known().all(|it| it != name.as_str()))?;
+        Some(Self { kind, name: name.clone(), meant: nearest(name, known()).map(str::to_owned) })
     }
 }
 

@@ -127,9 +127,20 @@ const RULES: &[Rule] = &[
 /// # Errors
 /// Where there is no ledger, or one that cannot be read at all. Damage inside is a finding.
 pub fn check(path: &Path) -> Result<Checked, CopyError> {
+    check_telling(path, &|_, _, _| ())
+}
+
+/// Told at each step: how many are done, of how many, and what the next one looks at.
+pub type Steps<'a> = &'a dyn Fn(u64, u64, &str);
+
+/// The same; `steps` hears how far it is.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_telling(path: &Path, steps: Steps<'_>) -> Result<Checked, CopyError> {
     let mut checked = Checked::default();
     let done = match source(path) {
-        Ok(conn) => all(&conn, &mut checked),
+        Ok(conn) => all(&conn, &mut checked, steps),
         // Its first pages may be those that are broken.
         Err(CopyError::Ledger(error)) => Err(error),
         Err(error) => return Err(error),
@@ -143,12 +154,16 @@ pub fn check(path: &Path) -> Result<Checked, CopyError> {
     Ok(checked)
 }
 
-fn all(conn: &Connection, checked: &mut Checked) -> Result<(), Error> {
+fn all(conn: &Connection, checked: &mut Checked, steps: Steps<'_>) -> Result<(), Error> {
+    // SQLite's own checks before the rules, names and slots after them.
+    let most = RULES.len() as u64 + 3;
     let moment = conn.unchecked_transaction()?;
+    steps(0, most, "pages and indexes");
     integrity(&moment, checked)?;
     checked.runs = moment.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, u32>(0))?.into();
     checked.pairs = moment.query_row("SELECT count(*) FROM cursors", [], |row| row.get::<_, u32>(0))?.into();
-    for (code, message, sql) in RULES {
+    for (done, (code, message, sql)) in (1..).zip(RULES) {
+        steps(done, most, code);
         let sql = sql.replace("{alive}", ALIVE).replace("{good}", &format!("'{}'", Outcome::Succeeded.word()));
         let mut statement = moment.prepare(&sql)?;
         let mut rows = statement.query([])?;
@@ -160,7 +175,9 @@ fn all(conn: &Connection, checked: &mut Checked) -> Result<(), Error> {
             checked.add(of_run(code, row, message.replace("{}", &detail))?);
         }
     }
+    steps(most - 2, most, "names of open runs");
     names(&moment, checked)?;
+    steps(most - 1, most, "slots without a row");
     slots(&moment, checked)
 }
 

@@ -40,6 +40,7 @@ use queue::Queue;
 use rusqlite::{Connection, ErrorCode};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    io,
     path::PathBuf,
     sync::Arc,
 };
@@ -103,10 +104,13 @@ pub enum Remedy {
 }
 
 impl Error {
-    /// Whether it may pass by itself: another process writes, or the disk is full.
+    /// Whether it may pass by itself: another process writes, or the disk is full or can only be read, as one is that the system has found at fault.
     pub fn is_passing(&self) -> bool {
-        let Self::Sql(error) = self else { return false };
-        matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+        match self {
+            Self::Sql(_) => self.remedy() == Remedy::Hold,
+            Self::File { source, .. } => matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem),
+            _ => false,
+        }
     }
 
     /// What to do about it (DESIGN §8).

@@ -220,7 +220,8 @@ CREATE TABLE heartbeat (
   at_ms INTEGER NOT NULL CHECK (typeof(at_ms) = 'integer'),
   process INTEGER NOT NULL CHECK (typeof(process) = 'integer'),
   pid INTEGER NOT NULL CHECK (typeof(pid) = 'integer'),
-  verdict TEXT NOT NULL CHECK (typeof(verdict) = 'text')
+  verdict TEXT NOT NULL CHECK (typeof(verdict) = 'text'),
+  says TEXT NOT NULL DEFAULT '' CHECK (typeof(says) = 'text')
 );
 
 -- What the loop holds back by itself, as of its last pulse: accounts whose keys the cloud does not accept, instances that cannot be looked at.

@@ -188,14 +188,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes that a pass has finished.
-    pub fn heartbeat(&mut self, now: DateTime<Utc>, process: i64, verdict: &str) -> Result<(), Error> {
+    /// Writes that a pass has finished, and what is wrong: a word, and in sentences.
+    pub fn heartbeat(&mut self, now: DateTime<Utc>, process: i64, verdict: &str, says: &str) -> Result<(), Error> {
         self.still_ours()?;
         let mut pulse = self.conn.prepare_cached(
-            "INSERT INTO heartbeat (one, at_ms, process, pid, verdict) VALUES (1, ?1, ?2, ?3, ?4)
-             ON CONFLICT (one) DO UPDATE SET at_ms = ?1, process = ?2, pid = ?3, verdict = ?4",
+            "INSERT INTO heartbeat (one, at_ms, process, pid, verdict, says) VALUES (1, ?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (one) DO UPDATE SET at_ms = ?1, process = ?2, pid = ?3, verdict = ?4, says = ?5",
         )?;
-        pulse.execute(params![ms(now), process, std::process::id(), verdict])?;
+        pulse.execute(params![ms(now), process, std::process::id(), verdict, says])?;
         Ok(())
     }
 

@@ -7,12 +7,11 @@ mod events;
 
 pub use events::{Calls, Events, PREFIX};
 
-use crate::domain::{names::AccountName, policy::Policy};
+use crate::domain::{policy::Policy, trouble::Trouble};
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -23,21 +22,9 @@ pub struct Gauges {
     /// What happened.
     pub events: Events,
     policy: RwLock<Arc<Policy>>,
-    held: RwLock<Arc<BTreeSet<AccountName>>>,
     /// Monotonic milliseconds, and one more; 0 while no pass has finished.
     passed: AtomicU64,
-    standing: [AtomicBool; 3],
-}
-
-/// How the loop stood when a pass had finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The policy is recorded in the ledger, or has nothing to record.
-    pub in_force: bool,
-    /// A reply has proved the clock, or nothing needs it.
-    pub clock_proved: bool,
-    /// The pass could write.
-    pub ledger_writable: bool,
+    troubles: RwLock<Arc<Vec<Trouble>>>,
 }
 
 impl Gauges {
@@ -46,9 +33,9 @@ impl Gauges {
         Self {
             events: Events::default(),
             policy: RwLock::new(policy),
-            held: RwLock::default(),
             passed: AtomicU64::new(0),
-            standing: Default::default(),
+            // Nothing is known to be good before a pass has shown it.
+            troubles: RwLock::new(Arc::new(vec![Trouble::Ledger, Trouble::Clock, Trouble::Unrecorded])),
         }
     }
 
@@ -62,21 +49,10 @@ impl Gauges {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
-    /// The accounts whose keys the cloud does not accept.
-    pub fn held_accounts(&self) -> Arc<BTreeSet<AccountName>> {
-        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Others are held than before.
-    pub fn set_held_accounts(&self, held: BTreeSet<AccountName>) {
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(held);
-    }
-
-    /// A pass has finished at this monotonic time; one that could not write and holds has finished, too.
-    pub fn passed(&self, at: Duration, standing: Standing) {
-        let Standing { in_force, clock_proved, ledger_writable } = standing;
-        for (gauge, stands) in self.standing.iter().zip([in_force, clock_proved, ledger_writable]) {
-            gauge.store(stands, Relaxed);
+    /// A pass has finished at this monotonic time, and this was wrong; one that could not write and holds has finished, too.
+    pub fn passed(&self, at: Duration, troubles: Vec<Trouble>) {
+        if *self.troubles() != troubles {
+            *self.troubles.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(troubles);
         }
         let ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX - 1);
         self.passed.store(ms + 1, Relaxed);
@@ -88,9 +64,8 @@ impl Gauges {
         Some(now.saturating_sub(at))
     }
 
-    /// How the loop stood then.
-    pub fn standing(&self) -> Standing {
-        let [in_force, clock_proved, ledger_writable] = self.standing.each_ref().map(|gauge| gauge.load(Relaxed));
-        Standing { in_force, clock_proved, ledger_writable }
+    /// What was wrong then, the weightiest first.
+    pub fn troubles(&self) -> Arc<Vec<Trouble>> {
+        self.troubles.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

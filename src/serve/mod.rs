@@ -17,8 +17,8 @@ pub use access::{Guard, Token, TokenError};
 pub use door::{Door, DoorError};
 
 use crate::{
-    domain::{now::Now, policy::Policy},
-    ledger::report::{Error, Reader},
+    domain::{now::Now, policy::Policy, trouble},
+    ledger::report::{Error, Pulse, Reader},
     metrics::Gauges,
 };
 use axum::{
@@ -29,6 +29,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use chrono::TimeDelta;
 use reading::Shelf;
 use std::{
     fmt,
@@ -87,6 +88,15 @@ impl State {
     /// The policy in force.
     pub fn policy(&self) -> Arc<Policy> {
         self.0.gauges.policy()
+    }
+
+    /// The loop's pulse as it shows itself: a disk that is full keeps it out of the ledger. Of a loop that has not turned yet, what was `read` there.
+    fn pulse(&self, read: Option<Pulse>) -> Option<Pulse> {
+        let now = self.now();
+        let Some(age) = self.gauges().pass_age(now.mono) else { return read };
+        let troubles = self.gauges().troubles();
+        let at = now.utc - TimeDelta::from_std(age).unwrap_or_default();
+        Some(Pulse { at, pid: std::process::id().into(), verdict: trouble::word(&troubles).to_owned(), says: trouble::says(&troubles) })
     }
 
     /// Reads the ledger on the blocking pool, with a connection of its own; none when there is no ledger yet. Dropped, it ends.

@@ -10,6 +10,7 @@ use crate::{
         freshness::{Freshness, max_age},
         hold::Waits,
         policy::Policy,
+        trouble::{self, Trouble},
     },
     ledger::report::{Holds, Pair, Says, Survey},
     metrics::PREFIX,
@@ -109,22 +110,27 @@ fn written(state: &State, metrics: Vec<Lines>) -> Result<String, fmt::Error> {
 /// How the loop stands, and who this is.
 fn memory(state: &State) -> Vec<Lines> {
     let gauges = state.gauges();
-    let standing = gauges.standing();
+    let troubles = gauges.troubles();
     let mut build = Lines::new("build_info", "Which program this is; always 1");
     build.line(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0);
     let mut held = Lines::new("account_held", "Whether the cloud does not accept the keys of an account");
-    let accounts = gauges.held_accounts();
+    let accounts = trouble::held_accounts(&troubles);
     for account in &state.policy().accounts {
         held.line(vec![("account", account.name.to_string())], f64::from(u8::from(accounts.contains(&account.name))));
+    }
+    let mut wrong = Lines::new("trouble", "What is wrong with the daemon as a whole; 1 while it is");
+    for word in Trouble::WORDS {
+        wrong.line(vec![("reason", word.to_owned())], f64::from(u8::from(troubles.iter().any(|it| it.word() == word))));
     }
     let age = gauges.pass_age(state.now().mono).map_or(f64::INFINITY, |age| age.as_secs_f64());
     vec![
         build,
         Lines::seconds("pulse_age", "How long ago the loop's last pass finished; +Inf before the first").one(age),
-        Lines::new("policy_in_force", "Whether the policy is recorded in the ledger").flag(standing.in_force),
-        Lines::new("clock_proved", "Whether a reply of the cloud has proved this machine's clock").flag(standing.clock_proved),
-        Lines::new("ledger_writable", "Whether the last pass could write the ledger").flag(standing.ledger_writable),
+        Lines::new("policy_in_force", "Whether the policy is recorded in the ledger").flag(!troubles.contains(&Trouble::Unrecorded)),
+        Lines::new("clock_proved", "Whether a reply of the cloud has proved this machine's clock").flag(!troubles.contains(&Trouble::Clock)),
+        Lines::new("ledger_writable", "Whether the last pass could write the ledger").flag(!troubles.contains(&Trouble::Ledger)),
         held,
+        wrong,
     ]
 }
 
@@ -187,8 +193,8 @@ impl Book {
 /// How the loop stands, by its own word of now.
 fn says(state: &State) -> Says {
     let gauges = state.gauges();
-    let standing = gauges.standing();
-    Says { turns: health::turns(state), clock_proved: standing.clock_proved, ledger_writable: standing.ledger_writable }
+    let troubles = gauges.troubles();
+    Says { turns: health::turns(state), clock_proved: !troubles.contains(&Trouble::Clock), ledger_writable: !troubles.contains(&Trouble::Ledger) }
 }
 
 fn count(items: impl Iterator) -> f64 {

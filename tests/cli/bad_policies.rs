@@ -10,7 +10,7 @@ defaults: { time_zone: Asia/Shanghai }";
 const JOB: &str = "jobs: [{ name: nightly, schedule: \"30 2 * * *\", targets: { all: true }, method: physical }]";
 
 /// Name, codes, text.
-fn cases() -> Vec<(String, Vec<String>, String)> {
+pub(super) fn cases() -> Vec<(String, Vec<String>, String)> {
     let text = include_str!("policies/bad.txt");
     let cases = text.split("=== ").skip(1).map(|case| {
         let (heading, policy) = case.split_once('\n').expect("a heading ends its line");

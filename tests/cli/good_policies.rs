@@ -28,6 +28,7 @@ fn load_on(text: &str, machine: &Machine) -> Loaded {
 }
 
 fn loaded(text: &str, machine: &Machine, today: &str) -> Loaded {
+    assert_eq!(super::schema::complaints(text), Vec::<String>::new(), "the schema refuses a good policy");
     match check_text("/etc/cdb-backupd/policy.yaml", text, machine, today.parse().expect("a moment")) {
         Ok(loaded) => loaded,
         Err(error) => panic!("{}", error.faults().iter().map(|f| f.draw(false)).collect::<Vec<_>>().join("\n")),

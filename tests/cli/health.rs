@@ -24,7 +24,7 @@ fn ends(output: &Output) -> (Option<i32>, String) {
 fn pulsed(folder: &tempfile::TempDir, age: TimeDelta) -> std::path::PathBuf {
     let (path, now) = (folder.path().join("ledger.db"), SystemClock::new().now().utc);
     let mut ledger = Ledger::open(&path, "health", now).expect("a ledger").ledger;
-    ledger.heartbeat(now - age, 1, "ok").expect("a pulse");
+    ledger.heartbeat(now - age, 1, "ok", "").expect("a pulse");
     path
 }
 

@@ -4,14 +4,19 @@
 
 mod against;
 mod bad_policies;
+mod bars;
 mod binary;
 mod care;
 mod demo;
 mod good_policies;
 mod health;
+mod help;
+mod meant;
 mod meetings;
 mod next;
 mod noise;
+mod papers;
 mod reloads;
+mod schema;
 mod stops;
 mod understood;

@@ -41,7 +41,7 @@ impl World {
     /// Rebuilds as the command does, under another id where no lock file says which.
     async fn rebuild(&self) -> Refilled {
         let mut ledger = Ledger::open(&self.ledger_path(), "made anew", self.truth.utc()).unwrap().ledger;
-        refill(&self.truth, &self.cloud, &mut ledger, &self.policy).await.unwrap()
+        refill(&self.truth, &self.cloud, &mut ledger, &self.policy, &|_, _, _| ()).await.unwrap()
     }
 
     /// Somebody else makes a backup of this name.
@@ -183,7 +183,7 @@ fn failed_running_and_foreign_backups_become_no_row_and_a_rehearsal_writes_nothi
         world.lose_ledger(false);
         let lock = fs::read(format!("{}.lock", world.ledger_path().display())).unwrap();
         let mut rehearsed = Ledger::rehearsal(&world.ledger_path(), world.truth.utc()).unwrap();
-        let refilled = refill(&world.truth, &world.cloud, &mut rehearsed, &world.policy).await.unwrap();
+        let refilled = refill(&world.truth, &world.cloud, &mut rehearsed, &world.policy, &|_, _, _| ()).await.unwrap();
         assert_eq!((refilled.runs.len(), refilled.not_good), (0, 2), "{}", world.audit().timeline());
         assert!(!world.ledger_path().exists());
         assert_eq!(fs::read(format!("{}.lock", world.ledger_path().display())).unwrap(), lock);

@@ -37,7 +37,7 @@ impl Desk {
                NULL, 1, 540000, 1, NULL, 2000, 600000, 15000, 300000, 'skip');
              INSERT INTO cursors VALUES ('nightly-full', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL, 0), ('nightly-full', 'cdb-aaaa0001', '', '', 1, 5, 0, NULL, 0),
                ('held', 'cdb-c1nl9rpv', '', '', 1, 5, 0, NULL, 0);
-             INSERT INTO heartbeat VALUES (1, unixepoch() * 1000, 1, 7, 'ok');",
+             INSERT INTO heartbeat VALUES (1, unixepoch() * 1000, 1, 7, 'ok', '');",
         )
         .unwrap();
         Self { folder, ledger }

@@ -135,7 +135,7 @@ fn for_programs_it_is_an_object_a_line() {
     let (text, code) = watch.interrupted(Signal::TERM);
     let verdicts: Vec<String> =
         text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["pulse"]["verdict"].to_string()).collect();
-    assert_eq!((verdicts, code), (vec!["\"ok\"".to_owned(), "\"account_held\"".to_owned()], Some(0)));
+    assert_eq!((verdicts, code), (vec!["\"ok\"".to_owned(), "\"account_held\"".to_owned()], Some(3)));
 }
 
 #[test]

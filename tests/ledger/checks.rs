@@ -120,7 +120,7 @@ fn no_column_takes_a_value_of_another_type() {
          INSERT INTO backups VALUES ('cdb-aaaa0001', 1, 1, 1, 'reply', 'running', 0, NULL, 1);
          INSERT INTO requests (at_ms, who, uid, what, arguments) VALUES (1, 'x', 1, 'x', 'x');
          INSERT INTO pauses (pause_id, scope, from_ms, who, reason) VALUES (1, '{}', 1, 'x', 'x');
-         INSERT INTO heartbeat VALUES (1, 1, 1, 1, 'ok');
+         INSERT INTO heartbeat VALUES (1, 1, 1, 1, 'ok', '');
          INSERT INTO holds VALUES ('account_held', 'main', 1, 'AuthFailure');",
     )
     .unwrap();
@@ -232,6 +232,6 @@ fn what_stands_beside_the_runs_is_held_to_its_words_too() {
     ] {
         assert!(!terms(bad), "{bad}");
     }
-    assert!(!takes(conn, "INSERT INTO heartbeat VALUES (2, 1, 1, 1, 'ok')"), "one heart beats");
+    assert!(!takes(conn, "INSERT INTO heartbeat VALUES (2, 1, 1, 1, 'ok', '')"), "one heart beats");
     assert!(!takes(conn, "DELETE FROM terms"), "what runs were called with stays");
 }

@@ -32,7 +32,7 @@ fn a_copy_beside_a_working_daemon_is_a_ledger_of_that_moment() {
     let (shelf, mut ledger) = ledger();
     let to = shelf.folder().join("a copy?.db");
     let copied = copy::copy(&shelf.path(), &to).unwrap();
-    ledger.heartbeat(at(0), 1, "ok").unwrap();
+    ledger.heartbeat(at(0), 1, "ok", "").unwrap();
     let mode = fs::metadata(&to).unwrap().permissions().mode() & 0o777;
     assert_eq!((copied.path.as_path(), copied.bytes, mode & !0o640), (to.as_path(), fs::metadata(&to).unwrap().len(), 0));
     let checked = check::check(&to).unwrap();

@@ -90,7 +90,7 @@ fn a_ledger_whose_path_leads_elsewhere_is_not_written_any_more() {
     ledger.record(&[], &[]).unwrap();
     fs::rename(shelf.path(), shelf.folder().join("moved.db")).unwrap();
     assert!(matches!(ledger.record(&[], &[]), Err(Error::Replaced(_))), "it is gone");
-    assert!(matches!(ledger.answered(&[]), Err(Error::Replaced(_))) && matches!(ledger.heartbeat(at(0), 1, "ok"), Err(Error::Replaced(_))));
+    assert!(matches!(ledger.answered(&[]), Err(Error::Replaced(_))) && matches!(ledger.heartbeat(at(0), 1, "ok", ""), Err(Error::Replaced(_))));
     fs::copy(shelf.folder().join("moved.db"), shelf.path()).unwrap();
     let error = ledger.still_ours().unwrap_err();
     assert_eq!((error.remedy(), error.to_string()), (Remedy::End, format!("{} is no longer the file that was opened", shelf.path().display())));

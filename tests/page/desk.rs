@@ -96,7 +96,7 @@ impl Desk {
     /// A pass of the daemon has just finished.
     pub(crate) fn beat(&self) {
         let at = self.now().timestamp_millis();
-        self.conn().execute("INSERT OR REPLACE INTO heartbeat VALUES (1, ?1, 1, 7, 'ok')", [at]).unwrap();
+        self.conn().execute("INSERT OR REPLACE INTO heartbeat VALUES (1, ?1, 1, 7, 'ok', '')", [at]).unwrap();
     }
 
     /// What comes back for a path.

@@ -35,6 +35,12 @@ fn resident() -> u64 {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("a number of pages") * 4_096
 }
 
+/// A thousand guests of one process.
+pub(crate) fn more_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum.map_or(Some(8_192), |most| Some(most.min(8_192))), maximum }).expect("more descriptors");
+}
+
 #[test]
 fn whoever_does_not_end_his_request_is_cut_off_after_five_seconds() {
     in_real_time(async {
@@ -149,8 +155,7 @@ fn what_is_no_http_is_refused() {
 
 #[test]
 fn a_thousand_silent_guests_keep_nobody_out_and_sixteen_of_them_stay() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum.map_or(Some(8_192), |most| Some(most.min(8_192))), maximum }).expect("more descriptors");
+    more_descriptors();
     in_real_time(async {
         let scene = Scene::open().await;
         let before = resident();

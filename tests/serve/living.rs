@@ -1,6 +1,7 @@
 //! The real daemon behind its door: what it says while all is well, while something is missing, and when that has passed.
 
 use crate::{
+    bounds::more_descriptors,
     scene::in_real_time,
     scrapes::{Text, value},
     stage::Stage,
@@ -8,7 +9,7 @@ use crate::{
 use cdb_backupd::clock::Clock;
 use rustix::process::Signal;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 fn says(answer: &crate::scene::Answer, reason: &str) -> bool {
     answer.status() == 503 && answer.body().contains(&format!("\"reason\":\"{reason}\""))
@@ -163,7 +164,7 @@ fn guests_who_crowd_and_shout_do_not_make_a_run_late() {
                 crowd.clear();
             }
             if let Ok(mut stream) = TcpStream::connect(daemon.address).await {
-                drop(tokio::io::AsyncWriteExt::write_all(&mut stream, shout.as_bytes()).await);
+                drop(stream.write_all(shout.as_bytes()).await);
                 crowd.push(stream);
             }
         }
@@ -171,5 +172,43 @@ fn guests_who_crowd_and_shout_do_not_make_a_run_late() {
         let text = Text::read(text.body());
         let in_time = value(&text, "cdb_backupd_start_lateness_seconds_bucket", "le=\"1.0\"");
         assert_eq!(in_time, begun(&text), "each began within a second of its slot");
+    });
+}
+
+#[test]
+fn a_thousand_guests_who_stay_and_heads_of_ten_megabytes_cost_the_daemon_no_memory_and_no_pass() {
+    more_descriptors();
+    in_real_time(async {
+        let stage = Stage::set().await;
+        let daemon = stage.daemon().await;
+        daemon.until("/readyz", |answer| answer.status() == 200).await;
+        daemon.until("/", |answer| answer.status() == 200).await;
+        let samples = async || Text::read(daemon.until("/metrics", |answer| answer.status() == 200).await.body());
+        let begun = |text: &Text| value(text, "cdb_backupd_start_lateness_seconds_count", "");
+        let (before, memory) = (begun(&samples().await), daemon.most_memory());
+        let mut guests = Vec::new();
+        for n in 0..1_000 {
+            let mut stream = TcpStream::connect(daemon.address).await.expect("somebody listens");
+            // Some say nothing, some never end, and some are no HTTP.
+            let said: &[u8] = [&b""[..], b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", b"\x16\x03\x01\0\0\r\n\r\n"][n % 3];
+            drop(stream.write_all(said).await);
+            guests.push(stream);
+        }
+        let shout = vec![b'x'; 10 << 20];
+        for _ in 0..10 {
+            let mut stream = TcpStream::connect(daemon.address).await.expect("somebody listens");
+            drop(stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ").await);
+            drop(stream.write_all(&shout).await);
+            guests.push(stream);
+        }
+        let age = value(&samples().await, "cdb_backupd_pulse_age_seconds", "");
+        assert!((0.0..5.0).contains(&age), "passes finish while they all stay: {age}");
+        let text = daemon.until("/metrics", |answer| begun(&Text::read(answer.body())) > before + 1.0).await;
+        let text = Text::read(text.body());
+        assert_eq!(value(&text, "cdb_backupd_start_lateness_seconds_bucket", "le=\"1.0\""), begun(&text), "each began within a second of its slot");
+        let grown = daemon.most_memory().saturating_sub(memory);
+        assert!(grown < 12 << 20, "100 MB were offered by 1,010 guests, and at the most {grown} bytes more were kept");
+        drop(guests);
+        assert_eq!(daemon.until("/healthz", |answer| answer.status() == 200).await.status(), 200);
     });
 }

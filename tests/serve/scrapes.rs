@@ -1,7 +1,7 @@
 //! `/metrics` in both of its forms, read strictly.
 
 use crate::scene::{POLICY, Scene, in_real_time};
-use cdb_backupd::{metrics::Standing, serve::Guard};
+use cdb_backupd::{domain::trouble::Trouble, serve::Guard};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A text in the older form, taken apart.
@@ -117,7 +117,7 @@ pub(crate) async fn filled(more: u32) -> Scene {
     let scene = Scene::behind(JOBS, Guard::of("127.0.0.1:7306".parse().expect("an address"), None)).await;
     fill(&scene, more);
     let now = cdb_backupd::clock::Clock::now(&scene.clock).mono;
-    scene.gauges.passed(now, Standing { in_force: true, clock_proved: true, ledger_writable: true });
+    scene.gauges.passed(now, Vec::new());
     scene
 }
 
@@ -157,7 +157,8 @@ fn freshness_is_told_of_each_job_and_holds_by_reason() {
         let held = |reason: &str| value(&text, "cdb_backupd_pairs_held", &format!("reason=\"{reason}\""));
         assert_eq!((held("suspended"), held("rate_limit"), held("clock_unproved")), (1.0, 1.0, 0.0));
         let pay = cdb_backupd::domain::names::AccountName::parse("pay").expect("a name");
-        scene.gauges.set_held_accounts(BTreeSet::from([pay]));
+        let now = cdb_backupd::clock::Clock::now(&scene.clock).mono;
+        scene.gauges.passed(now, vec![Trouble::Keys(vec![pay])]);
         let text = Text::read(scene.get("/metrics").await.body());
         assert_eq!(["main", "pay"].map(|name| value(&text, "cdb_backupd_account_held", &format!("account=\"{name}\""))), [0.0, 1.0]);
     });
@@ -185,12 +186,10 @@ fn a_pair_that_waits_is_counted_once_under_what_weighs_most() {
         sql("INSERT INTO requests (request_id, at_ms, who, uid, what, arguments) VALUES (1, 1, 'alice', 7, 'pause', '{}');
              INSERT INTO pauses VALUES (1, '{}', 1, NULL, 'alice', 'storage migration', NULL)");
         assert_eq!(held().await, ["reason=\"paused\" 2"], "both, the suspended one too: `resume` alone starts nothing of it");
-        let passed = |clock_proved, ledger_writable| {
-            scene.gauges.passed(cdb_backupd::clock::Clock::now(&scene.clock).mono, Standing { in_force: true, clock_proved, ledger_writable });
-        };
-        passed(false, true);
+        let passed = |troubles| scene.gauges.passed(cdb_backupd::clock::Clock::now(&scene.clock).mono, troubles);
+        passed(vec![Trouble::Clock]);
         assert_eq!(held().await, ["reason=\"clock_unproved\" 2"]);
-        passed(false, false);
+        passed(vec![Trouble::Ledger, Trouble::Clock]);
         assert_eq!(held().await, ["reason=\"ledger_not_writable\" 2"]);
         scene.ahead_ms.store(61_000, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(held().await, ["reason=\"not_running\" 2"], "what a loop that hangs said last says nothing of now");

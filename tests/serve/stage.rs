@@ -138,6 +138,13 @@ impl Daemon {
         }
     }
 
+    /// The most memory that it ever had, in bytes.
+    pub(crate) fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it lives");
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.expect("Linux tells it") * 1_024
+    }
+
     /// Stops the process where it stands, until it is told to go on.
     pub(crate) async fn freeze(&self) {
         self.tell(Signal::STOP);

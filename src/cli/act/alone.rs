@@ -48,7 +48,7 @@ pub(super) fn carry(act: &Act<'_>, mut ledger: Ledger, request: &Request) -> any
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("start the runtime")?;
     let done = async {
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
-        let (mut seen, mut turns) = (Seen::default(), 0);
+        let (mut seen, mut turns) = (Seen::on(act), 0);
         loop {
             tokio::select! {
                 _ = interrupt.recv() => return,

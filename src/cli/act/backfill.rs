@@ -52,6 +52,9 @@ impl Backfill {
         let mut scope = self.selectors.scope();
         scope.jobs.clear();
         let policy = act.policy()?;
+        if let Some(stranger) = self.selectors.scope().stranger(&policy) {
+            return Err(Exit::Failed.because(stranger.to_string()).into());
+        }
         let Some(known) = policy.jobs.iter().find(|it| it.name.as_str() == job) else {
             return Err(Exit::Failed.because(format!("the policy in force knows no job {job}")).into());
         };

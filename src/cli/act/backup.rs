@@ -101,8 +101,8 @@ impl Backup {
         if let Some(run) = self.run {
             return once_more(act, run);
         }
-        if let Some((what, name)) = self.selectors.scope().stranger(policy) {
-            return Err(Exit::Failed.because(format!("the policy in force knows no {what} {name}")).into());
+        if let Some(stranger) = self.selectors.scope().stranger(policy) {
+            return Err(Exit::Failed.because(stranger.to_string()).into());
         }
         if let Some(method) = &self.method {
             let meant = policy.instances.iter().filter(|instance| self.selectors.scope().keeps_instance(instance));

@@ -91,8 +91,8 @@ impl Pause {
         };
         let act = Act::on(globals, &self.act, now)?;
         let scope = self.selectors.scope();
-        if let Some((what, name)) = scope.stranger(&act.policy()?) {
-            return Err(Exit::Failed.because(format!("the policy in force knows no {what} {name}")).into());
+        if let Some(stranger) = scope.stranger(&act.policy()?) {
+            return Err(Exit::Failed.because(stranger.to_string()).into());
         }
         if until.is_some_and(|until| until <= now.utc) {
             return Err(Exit::Failed.because("its end has passed already; write a time to come, or `never`").into());

@@ -1,6 +1,12 @@
-//! Waiting for runs: a line for each change, on stderr, until all have ended.
+//! Waiting for runs, on stderr, until all have ended: a bar on a terminal, a line for each change elsewhere.
 
-use super::{super::exit::Exit, Act};
+use super::{
+    super::{
+        exit::Exit,
+        progress::{Elsewhere, Lasting, on_terminal},
+    },
+    Act,
+};
 use crate::{
     clock::{Clock, SystemClock},
     config::Level,
@@ -17,7 +23,7 @@ pub(super) fn wait(act: &Act<'_>, runs: &[RunId], most: Duration) -> anyhow::Res
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let clock = SystemClock::new();
     let until = clock.now().mono.saturating_add(most);
-    let mut seen = Seen::default();
+    let mut seen = Seen::on(act);
     loop {
         let progress = seen.look(act, runs)?;
         if progress.iter().all(|run| run.is_final) {
@@ -48,21 +54,44 @@ fn ended(progress: &[Progress]) -> Exit {
 }
 
 /// What was told last of each run.
-#[derive(Default)]
-pub(super) struct Seen(BTreeMap<i64, String>);
+pub(super) struct Seen {
+    told: BTreeMap<i64, String>,
+    /// Only on a terminal.
+    bar: Option<Lasting>,
+}
 
 impl Seen {
-    /// Tells what has changed since the last look.
+    /// Nothing yet.
+    pub(super) fn on(act: &Act<'_>) -> Self {
+        let bar = on_terminal().then(|| Lasting::begin(act.globals, "backups that have ended", Elsewhere::Nothing));
+        Self { told: BTreeMap::new(), bar }
+    }
+
+    /// Tells what has changed since the last look; beside a bar only what has ended.
     pub(super) fn look(&mut self, act: &Act<'_>, runs: &[RunId]) -> anyhow::Result<Vec<Progress>> {
         let progress = act.reader()?.map(|reader| reader.progress(runs)).transpose()?.unwrap_or_default();
-        for Progress { item, .. } in &progress {
+        for Progress { item, is_final, .. } in &progress {
             let stands = format!("{}: {}", item.state, item.why);
-            if self.0.get(&item.run_id) != Some(&stands) {
-                let backup = item.backup_id.map_or_else(String::new, |id| format!(" (backup {id})"));
-                act.globals.tell(Level::Warning, &format!("run {}, {} on {}: {stands}{backup}", item.run_id, item.job, item.instance_name));
-                self.0.insert(item.run_id, stands);
+            if self.told.get(&item.run_id) == Some(&stands) {
+                continue;
             }
+            let backup = item.backup_id.map_or_else(String::new, |id| format!(" (backup {id})"));
+            let line = format!("run {}, {} on {}: {stands}{backup}", item.run_id, item.job, item.instance_name);
+            let tell = || act.globals.tell(Level::Warning, &line);
+            match &self.bar {
+                None => tell(),
+                Some(bar) if *is_final => bar.beside(tell),
+                Some(bar) => bar.at(ended_of(&progress), progress.len() as u64, &line),
+            }
+            self.told.insert(item.run_id, stands);
+        }
+        if let Some(bar) = &self.bar {
+            bar.done(ended_of(&progress), progress.len() as u64);
         }
         Ok(progress)
     }
+}
+
+fn ended_of(progress: &[Progress]) -> u64 {
+    progress.iter().filter(|run| run.is_final).count() as u64
 }

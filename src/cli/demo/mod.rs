@@ -64,6 +64,9 @@ const KILLS: [Duration; 6] = [
 
 /// Watch it work: a simulated cloud that refuses, throttles, hangs and loses replies, the real daemon, and an audit
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cdb-backupd demo\n  cdb-backupd demo --crash --seed 7 --instances 12\n  cdb-backupd demo --faults lost_after_act:0.2,list_throttled:0.1"
+)]
 pub struct Demo {
     /// The same seed makes the same cloud
     #[arg(long, default_value_t = 1)]

@@ -4,6 +4,7 @@ use super::{Exit, Globals, LedgerArg};
 use crate::{
     cli::{
         output::{self, Format},
+        progress::{Elsewhere, Lasting},
         table::visible,
     },
     domain::now::Now,
@@ -41,7 +42,10 @@ struct Item {
 impl Check {
     pub(super) fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
         let path = self.ledger.path(globals, now)?;
-        let checked = check::check(&path).map_err(|error| super::end_of(&error).because(error.to_string()))?;
+        let lasting = Lasting::begin(globals, "checking the ledger", Elsewhere::Lines);
+        let checked = check::check_telling(&path, &|done, all, next| lasting.at(done, all, next));
+        drop(lasting);
+        let checked = checked.map_err(|error| super::end_of(&error).because(error.to_string()))?;
         let ok = checked.findings.is_empty();
         match globals.output {
             Format::Text => output::print(&text(&checked))?,

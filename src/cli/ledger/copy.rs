@@ -4,6 +4,7 @@ use super::{Exit, Globals, LedgerArg};
 use crate::{
     cli::{
         output::{self, Format},
+        progress::{Elsewhere, Lasting},
         table::visible,
     },
     domain::now::Now,
@@ -33,7 +34,10 @@ struct Told<'a> {
 impl Copy {
     pub(super) fn run(self, globals: &Globals, now: Now) -> anyhow::Result<Exit> {
         let ledger = self.ledger.path(globals, now)?;
-        let copied = copy::copy(&ledger, &self.to).map_err(|error| super::end_of(&error).because(error.to_string()))?;
+        let lasting = Lasting::begin(globals, "copying the ledger", Elsewhere::Lines);
+        let copied = copy::copy(&ledger, &self.to);
+        drop(lasting);
+        let copied = copied.map_err(|error| super::end_of(&error).because(error.to_string()))?;
         let path = copied.path.to_string_lossy();
         match globals.output {
             Format::Text => output::print(&format!("{} bytes in {}\n", copied.bytes, visible(&path)))?,

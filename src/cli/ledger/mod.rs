@@ -14,6 +14,7 @@ use clap::Subcommand;
 
 /// Look after the ledger: check it, copy it, rebuild a lost one
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cdb-backupd ledger check\n  cdb-backupd ledger copy ./copy.db\n  cdb-backupd ledger rebuild --dry-run")]
 pub struct LedgerArgs {
     #[command(subcommand)]
     command: Care,

@@ -39,6 +39,9 @@ const INSTANCES_MAX: u16 = 9_999;
 
 /// What the simulated cloud is made of.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cdb-backupd sim --instances 3\n  cdb-backupd sim --faults help\n  cdb-backupd sim --listen 127.0.0.1:8080 --takes 5s --faults create#1:gateway_502"
+)]
 pub struct SimArgs {
     /// Where to listen: a loopback address; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]

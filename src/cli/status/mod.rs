@@ -56,14 +56,20 @@ impl Status {
         if globals.output == Format::Csv {
             return Err(Exit::Usage.because("`status` has no rows for `csv`; write `-o json`").into());
         }
-        let path = self.ledger.clone().path(globals, now)?;
-        let look = |now: Now| self.look(&path, now).map_err(reading::refused);
         if self.watch {
-            return watch::watch(globals, look);
+            let path = self.ledger.clone().path(globals, now)?;
+            return watch::watch(globals, |now: Now| self.look(&path, now).map_err(reading::refused));
         }
-        let told = look(now)?;
-        output::print(&told.printed(globals)?)?;
-        Ok(told.exit())
+        let (text, exit) = self.told(globals, now)?;
+        output::print(&text)?;
+        Ok(exit)
+    }
+
+    /// What it prints when it looks once, and how it ends.
+    pub fn told(&self, globals: &Globals, now: Now) -> anyhow::Result<(String, Exit)> {
+        let path = self.ledger.clone().path(globals, now)?;
+        let told = self.look(&path, now).map_err(reading::refused)?;
+        Ok((told.printed(globals)?, told.exit()))
     }
 
     fn look(&self, path: &Path, now: Now) -> anyhow::Result<Told> {

@@ -45,9 +45,12 @@ fn paused(pause: &PauseLine, colour: bool) -> String {
 
 /// What is wrong, since when, and what to look at: two lines.
 fn wrong_pair(item: &PairLine, shown: &Shown, colour: bool) -> [String; 2] {
-    let since = item.since(|good| shown.slot(good.slot, &good.slot_local));
+    let how = match item.good {
+        Some(_) => format!("is {}: {}", item.freshness, item.since(|good| shown.slot(good.slot, &good.slot_local))),
+        None => "has no good backup yet".to_owned(),
+    };
     let mark = Mark::of(if item.freshness == "late" { "unknown" } else { "failed" });
-    let first = format!("{} {} on {} is {}: {since}", mark.sign, item.job, visible(&item.instance_name), item.freshness);
+    let first = format!("{} {} on {} {how}", mark.sign, item.job, visible(&item.instance_name));
     let last = match item.clue() {
         Clue::Ended(last) => {
             let slot = shown.slot(last.slot, &last.slot_local);

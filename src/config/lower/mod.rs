@@ -22,6 +22,7 @@ use super::{
 };
 use crate::domain::{
     names::{AccountName, JobName, Region},
+    nearest::nearest,
     policy::{Account, Instance, Policy},
 };
 use serde_yaml::{Mapping, Value};
@@ -290,7 +291,7 @@ fn plainer(text: &str) -> String {
 fn known_words<'a>(finding: Finding, written: &str, known: impl Iterator<Item = &'a str>, what: &str) -> Finding {
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();
-    if let Some(meant) = super::nearest::nearest(written, known.iter().copied()) {
+    if let Some(meant) = nearest(written, known.iter().copied()) {
         let meant = redact::quoted(meant);
         return finding.label(format!("did you mean {meant}?")).hint(format!("write {meant}"));
     }

@@ -8,11 +8,13 @@ use crate::{
     config::{
         fault::{Finding, Spot},
         length::written,
-        nearest::nearest,
         place::Path,
         raw, redact,
     },
-    domain::policy::{ByHand, CatchUp, Overlap, Poll, Retry},
+    domain::{
+        nearest::nearest,
+        policy::{ByHand, CatchUp, Overlap, Poll, Retry},
+    },
 };
 use serde_yaml::Mapping;
 use std::time::Duration;

@@ -4,12 +4,12 @@ use super::Lowering;
 use crate::{
     config::{
         fault::{Finding, Spot},
-        nearest::nearest,
         place::Path,
         raw, redact,
     },
     domain::{
         names::{AccountName, Region},
+        nearest::nearest,
         policy::Instance,
     },
 };

@@ -8,29 +8,16 @@ use crate::{
     config::{
         decode,
         fault::{Finding, Spot},
-        nearest::nearest,
         place::Path,
         raw, redact,
     },
-    domain::policy::{HistoryBounds, LedgerCopies, Listen, TokenSource, is_loopback},
+    domain::{
+        nearest::nearest,
+        policy::{HistoryBounds, LedgerCopies, Listen, TokenSource, is_loopback},
+    },
 };
 use serde_yaml::{Mapping, Value};
 use std::{path::PathBuf, time::Duration};
-
-const KEYS: [&str; 12] = [
-    "version",
-    "ledger",
-    "ledger_copies",
-    "listen",
-    "listen_token",
-    "history",
-    "accounts",
-    "instance_defaults",
-    "instances",
-    "defaults",
-    "blackouts",
-    "jobs",
-];
 
 /// How a token is given.
 pub(in crate::config) const TOKEN_HINT: &str = "`listen_token: { env: NAME }` or `{ file: PATH }`";
@@ -45,11 +32,11 @@ impl Lowering<'_> {
     pub(super) fn known_keys(&mut self, map: &Mapping) {
         for key in map.keys().filter_map(Value::as_str) {
             let path = Path::default().key(key.to_owned());
-            if !KEYS.contains(&key) && !key.starts_with("x-") && key != "<<" && !self.findings.is_at(&path) {
-                if let Some(meant) = nearest(key, KEYS).filter(|meant| !map.contains_key(*meant)) {
+            if !raw::KEYS.contains(&key) && !key.starts_with("x-") && key != "<<" && !self.findings.is_at(&path) {
+                if let Some(meant) = nearest(key, raw::KEYS).filter(|meant| !map.contains_key(*meant)) {
                     self.findings.mark_unknown(Path::default().key(meant));
                 }
-                self.fault(Finding::unknown_key(path, key, &KEYS));
+                self.fault(Finding::unknown_key(path, key, &raw::KEYS));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Zone names and the compiled-in zone data.
 
-use super::ScheduleError;
+use super::{super::nearest::edits, ScheduleError};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use std::sync::LazyLock;
 
@@ -28,11 +28,12 @@ pub fn nearest_zone(written: &str) -> Option<String> {
     if wanted.rsplit('/').next() == Some("beijing") {
         return names.find(|name| name.as_str() == "Asia/Shanghai").map(|name| name.to_string());
     }
+    let letters: Vec<char> = wanted.chars().collect();
     let is_abbreviation = is_abbreviation(written);
     let near = |name: &str| {
         let known = plain(name);
         let is_its_place = known.rsplit_once('/').is_some_and(|(_, place)| place == wanted);
-        let edits = if is_its_place { 0 } else { distance(wanted.as_bytes(), known.as_bytes()) };
+        let edits = if is_its_place { 0 } else { edits(&letters, &known) };
         let most = if is_abbreviation { 0 } else { 1 + known.len() / 4 };
         (edits <= most).then(|| (edits, name.to_owned()))
     };
@@ -43,24 +44,6 @@ pub fn nearest_zone(written: &str) -> Option<String> {
 pub fn is_abbreviation(written: &str) -> bool {
     let is_all = |in_case: fn(&u8) -> bool| written.as_bytes().iter().all(in_case);
     (2..=4).contains(&written.len()) && (is_all(u8::is_ascii_uppercase) || is_all(u8::is_ascii_lowercase))
-}
-
-/// Levenshtein's distance.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(b) {
-            let best = (*cell + 1).min(left + 1).min(diagonal + usize::from(from != to));
-            diagonal = std::mem::replace(cell, best);
-            left = best;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(a.len())
 }
 
 #[cfg(test)]

@@ -1,19 +1,20 @@
 //! The daemon's pulse, and what is to be said of it.
 //!
-//! Decided here: how old the last finished pass may be. A pass that holds counts: what it waits for is the log's and the history's to tell.
+//! Decided here: what is said of a pulse that is old or of the future. A pass that holds counts; what is wrong then stands in the pulse itself, and how
+//! old one may be, and what follows from a trouble, is `domain::trouble`'s to say.
 
 use super::Reader;
 use crate::{
-    domain::prose::{length, stamp, visible},
+    domain::{
+        prose::{length, stamp, visible},
+        trouble::{self, LATEST, Weight},
+    },
     ledger::{Error, row::instant},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
-use std::{path::Path, time::Duration};
-
-/// The daemon writes its pulse every 15 s; four in a row are missing.
-const LATEST: Duration = Duration::from_secs(60);
+use std::path::Path;
 
 /// The last finished pass of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub struct Pulse {
     pub at: DateTime<Utc>,
     /// The daemon's process.
     pub pid: i64,
-    /// `ok`, or what it held for.
+    /// `ok`, or the word of the weightiest trouble.
     pub verdict: String,
+    /// All that is wrong, in one line; empty when nothing is.
+    pub says: String,
 }
 
 /// What there is to say of a pulse; the fields are those of the JSON form.
@@ -35,6 +38,7 @@ pub struct Judged {
     last_pass_at: Option<String>,
     last_pass_age_s: Option<i64>,
     verdict: Option<String>,
+    says: Option<String>,
     pid: Option<i64>,
     advice: Option<String>,
 }
@@ -42,8 +46,8 @@ pub struct Judged {
 impl Reader {
     /// The last finished pass; none when no daemon has finished one.
     pub fn pulse(&self) -> Result<Option<Pulse>, Error> {
-        let sql = "SELECT at_ms, pid, verdict FROM heartbeat";
-        let pulse = |found: &Row<'_>| Ok(Pulse { at: instant(found.get(0)?), pid: found.get(1)?, verdict: found.get(2)? });
+        let sql = "SELECT at_ms, pid, verdict, says FROM heartbeat";
+        let pulse = |found: &Row<'_>| Ok(Pulse { at: instant(found.get(0)?), pid: found.get(1)?, verdict: found.get(2)?, says: found.get(3)? });
         Ok(self.conn.query_row(sql, [], pulse).optional()?)
     }
 }
@@ -70,24 +74,31 @@ impl Judged {
             last_pass_at: pulse.as_ref().map(|pulse| stamp(pulse.at)),
             last_pass_age_s: age.map(|age| age.num_seconds()),
             pid: pulse.as_ref().map(|pulse| pulse.pid),
+            says: pulse.as_ref().map(|pulse| pulse.says.clone()).filter(|says| !says.is_empty()),
             verdict: pulse.map(|pulse| pulse.verdict),
             advice,
         }
     }
 
-    /// What the loop said last: `ok`, or what it held for.
+    /// Whether the daemon turns, and somebody has to see to something all the same.
+    pub fn is_in_trouble(&self) -> bool {
+        self.ok && self.verdict().is_some_and(|verdict| trouble::weight(verdict) != Weight::Passes)
+    }
+
+    /// The word of what was wrong at the last pass, or that nothing was.
     pub(super) fn verdict(&self) -> Option<&str> {
         self.verdict.as_deref()
     }
 
     /// Whether another says the same, the moment of the pass aside.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        (self.ok, &self.verdict, self.pid, &self.advice) == (other.ok, &other.verdict, other.pid, &other.advice)
+        (self.ok, &self.verdict, &self.says, self.pid, &self.advice) == (other.ok, &other.verdict, &other.says, other.pid, &other.advice)
     }
 
-    /// What is held though the daemon turns.
+    /// What is wrong though the daemon turns.
     pub fn held(&self) -> Option<String> {
-        self.verdict.as_deref().filter(|verdict| self.ok && *verdict != "ok").map(|verdict| format!("held: {}", visible(verdict)))
+        let verdict = self.verdict.as_deref().filter(|verdict| self.ok && *verdict != trouble::NONE)?;
+        Some(format!("{}: {}", visible(verdict), visible(self.says.as_deref().unwrap_or("see its log"))))
     }
 
     /// What to do; none while all is well.
@@ -120,14 +131,15 @@ mod tests {
     }
 
     fn told(age: TimeDelta, verdict: &str) -> String {
-        let pulse = Pulse { at: now() - age, pid: 7, verdict: verdict.into() };
+        let says = if verdict == "ok" { "" } else { "what is wrong" };
+        let pulse = Pulse { at: now() - age, pid: 7, verdict: verdict.into(), says: says.into() };
         Judged::of(Path::new("/x/ledger.db"), Some(pulse), now()).line()
     }
 
     #[test]
     fn a_pass_of_the_last_minute_is_good_though_it_held() {
         assert_eq!(told(TimeDelta::seconds(3), "ok"), "ok: last pass 3 s ago");
-        assert_eq!(told(TimeDelta::seconds(60), "clock_unproved"), "ok: last pass 60 s ago; held: clock_unproved");
+        assert_eq!(told(TimeDelta::seconds(60), "clock_unproved"), "ok: last pass 60 s ago; clock_unproved: what is wrong");
         assert_eq!(told(TimeDelta::milliseconds(-900), "ok"), "ok: last pass just now");
     }
 

@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Standing {
     schema_version: u8,
-    /// Whether the daemon turns and no pair is wrong.
+    /// Whether the daemon turns, nothing is wrong that somebody has to see to, and no pair is wrong.
     pub ok: bool,
     /// The daemon's.
     pub pulse: Judged,
@@ -170,7 +170,7 @@ impl Standing {
                 items.extend(of_job);
             }
         }
-        let ok = pulse.ok && lines.iter().all(|line| line.wrong == 0);
+        let ok = pulse.ok && !pulse.is_in_trouble() && lines.iter().all(|line| line.wrong == 0);
         let pauses = survey.pauses.iter().map(|pause| PauseLine::of(pause, now)).collect();
         Self { schema_version: 1, ok, pulse, pauses, jobs: lines, items }
     }
@@ -373,7 +373,7 @@ mod tests {
 
     fn told(pulse_ms: i64, now_ms: i64) -> Standing {
         let at = |ms: i64| DateTime::from_timestamp_millis(1_764_000_000_000 + ms).unwrap();
-        let pulse = Pulse { at: at(pulse_ms), pid: 7, verdict: "ok".into() };
+        let pulse = Pulse { at: at(pulse_ms), pid: 7, verdict: "ok".into(), says: String::new() };
         let mut told = Standing::of(Judged::of(Path::new("x"), Some(pulse), at(now_ms)), None, &Survey::default(), &Selectors::default(), at(now_ms));
         let good = EndedLine { run_id: 1, slot: at(0), slot_local: String::new(), state: "x".into(), why: String::new(), is_good: true };
         told.items.push(PairLine {

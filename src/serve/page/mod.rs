@@ -102,7 +102,7 @@ impl Request {
     }
 
     fn standing(&self, read: &Pairs, policy: &Policy, meant: &Selectors) -> Standing {
-        let pulse = Judged::of(self.state.ledger(), read.survey.pulse.clone(), self.now);
+        let pulse = Judged::of(self.state.ledger(), self.state.pulse(read.survey.pulse.clone()), self.now);
         Standing::of(pulse, read.in_force.then_some(policy), &read.survey, meant, self.now)
     }
 

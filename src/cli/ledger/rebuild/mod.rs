@@ -10,6 +10,7 @@ use crate::{
     cli::{
         exit,
         output::{self, Format},
+        progress::{Elsewhere, Lasting},
         run::{random_id, transport},
     },
     clock::{Clock, SystemClock},
@@ -77,7 +78,9 @@ impl Rebuild {
         let clock = SystemClock::new();
         let client = Client::new(clock, KeyRing::of_process(), transport(&loaded.policy))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let refilled = runtime.block_on(refill(&clock, &client, &mut ledger, &loaded.policy));
+        let lasting = Lasting::begin(globals, "reading lists", Elsewhere::Lines);
+        let refilled = runtime.block_on(refill(&clock, &client, &mut ledger, &loaded.policy, &|done, all, next| lasting.at(done, all, next)));
+        drop(lasting);
         let refilled = refilled.map_err(|error| exit::of_ledger(&error).because(error.to_string()))?;
         match globals.output {
             Format::Text => output::print(&told::text(&refilled, self.dry_run, &path))?,
@@ -88,8 +91,18 @@ impl Rebuild {
 }
 
 /// Reads the list of each instance that a job matches, one after another, and writes down what it tells. What was written before an error stays.
-pub async fn refill<C: Clock, A: CdbApi>(clock: &C, api: &A, ledger: &mut Ledger, policy: &Policy) -> Result<Refilled, ledger::Error> {
+/// `steps` hears how many lists are done, of how many, and whose is next.
+pub async fn refill<C: Clock, A: CdbApi>(
+    clock: &C,
+    api: &A,
+    ledger: &mut Ledger,
+    policy: &Policy,
+    steps: &dyn Fn(u64, u64, &str),
+) -> Result<Refilled, ledger::Error> {
     let mut refilled = Refilled::default();
+    let is_meant = |instance: &Instance| policy.jobs.iter().any(|job| job.instances.iter().any(|it| it.id == instance.id));
+    let most = policy.instances.iter().filter(|instance| is_meant(instance)).count() as u64;
+    let mut done = 0;
     for account in &policy.accounts {
         let mut lists = Lists { clock, api, pace: Pace::new(LISTS_PER_SECOND, Duration::ZERO) };
         for instance in policy.instances.iter().filter(|instance| instance.account == account.name) {
@@ -97,6 +110,8 @@ pub async fn refill<C: Clock, A: CdbApi>(clock: &C, api: &A, ledger: &mut Ledger
             if jobs.is_empty() {
                 continue;
             }
+            steps(done, most, instance.name.as_str());
+            done += 1;
             let list = match lists.whole(account, instance).await {
                 Ok(list) => list,
                 Err(error) => {

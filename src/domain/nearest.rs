@@ -7,11 +7,12 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         return None;
     }
     let near = |word: &str| 1 + word.chars().count() / 4;
-    let words = known.into_iter().map(|word| (distance(&written, word), word));
+    let words = known.into_iter().map(|word| (edits(&written, word), word));
     words.filter(|(d, word)| *d <= near(word)).min_by_key(|(d, _)| *d).map(|(_, word)| word)
 }
 
-fn distance(a: &[char], b: &str) -> usize {
+/// How many letters are put in, left out, changed or swapped between the two.
+pub(in crate::domain) fn edits(a: &[char], b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
