@@ -5,5 +5,6 @@
 mod deploy;
 mod layers;
 mod readme;
+mod relied;
 mod sources;
 mod tidy;
