@@ -4,8 +4,6 @@
 //! from an archive of the sources works all the same. The same commit always makes the same word, so that builds stay alike to the byte. A debug
 //! build has no word: it would be that of the last full build, and watching the repository would compile everything again after each commit.
 
-#![expect(clippy::print_stdout, reason = "that is how a build script talks to cargo")]
-
 use std::{env, path::Path, process::Command};
 
 /// What the repository changes when it has another commit, or files that are not in it.

@@ -7,10 +7,10 @@ use super::{
     table::visible,
 };
 use crate::{
-    domain::run::STATES,
+    domain::{run::STATES, scope::Scope},
     ledger::{
         self,
-        report::{Filter, Item, Line, NAMES, Reader, Selectors, values},
+        report::{Filter, Item, Line, NAMES, Reader, values},
     },
 };
 use chrono::{DateTime, Utc};
@@ -45,7 +45,7 @@ impl HistoryArgs {
     ///
     /// # Errors
     /// No time lies between `--since` and `--until`; or a zone that nobody knows.
-    pub fn filter(self, selectors: Selectors, now: DateTime<Utc>, zone: &str) -> anyhow::Result<Filter> {
+    pub fn filter(self, selectors: Scope, now: DateTime<Utc>, zone: &str) -> anyhow::Result<Filter> {
         let instant = |moment: Option<Moment>| moment.map(|moment| moment.seen(now, Looking::Back, zone)).transpose();
         let (since, until) = (instant(self.since)?, instant(self.until)?);
         if since.zip(until).is_some_and(|(since, until)| until <= since) {

@@ -79,6 +79,11 @@ impl fmt::Display for Place {
 /// How a variable of the environment is read.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
+/// The variables of this process: the one place of the cloud's client that reads them.
+pub fn of_process() -> Environment {
+    Arc::new(|name| std::env::var(name).ok())
+}
+
 /// Keys by source, read once and again when the cloud refuses them.
 #[derive(Clone)]
 pub struct KeyRing {
@@ -100,7 +105,7 @@ impl KeyRing {
 
     /// A ring over the process's environment.
     pub fn of_process() -> Self {
-        Self::new(Arc::new(|name| std::env::var(name).ok()))
+        Self::new(of_process())
     }
 
     /// The keys of a source, from memory or read now.

@@ -8,7 +8,7 @@ use super::{
 use crate::domain::nearest::nearest;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 use std::{borrow::Cow, collections::BTreeSet};
 
 /// Keys of one entry that are told as wrong.
@@ -93,8 +93,13 @@ fn take_out(value: &mut Value, path: &[Step], message: &str) -> bool {
     });
     match (holder, last) {
         (Some(Value::Mapping(map)), Step::Key(key)) => map.remove(key.as_ref()).is_some(),
-        (Some(Value::Sequence(items)), Step::Index(index)) if message.contains("expected a text") => {
-            items.get_mut(*index).map(|item| *item = Value::String(String::new())).is_some()
+        (Some(Value::Sequence(items)), Step::Index(index)) => {
+            let stand_in = match message {
+                _ if message.contains("expected a text") => Value::String(String::new()),
+                _ if message.contains("expected struct ") => Value::Mapping(Mapping::new()),
+                _ => return false,
+            };
+            items.get_mut(*index).map(|item| *item = stand_in).is_some()
         }
         _ => false,
     }
@@ -204,6 +209,13 @@ impl Finding {
     /// A key that nobody knows.
     pub(super) fn unknown_key(path: Path, key: &str, known: &[&str]) -> Self {
         let meant = nearest(key, known.iter().copied());
+        if redact::ends_in_pasted(&path) {
+            let above = path.steps().len().saturating_sub(1);
+            let above = Path::from_steps(path.steps().iter().take(above).cloned());
+            let finding =
+                Self::error("unknown-key", Spot::Key(path), "there is no such key here, and a secret must not stand in a policy").path(above);
+            return finding.label("unknown").hint(format!("known here: {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")));
+        }
         let finding = Self::error("unknown-key", Spot::Key(path), format!("there is no key {} here", redact::quoted(key)));
         let finding = finding.label(meant.map_or("unknown".to_owned(), |m| format!("did you mean `{m}`?")));
         match (meant, known) {

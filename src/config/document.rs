@@ -4,6 +4,7 @@
 //! would stop at the first oddity (a repeated key) or keep quiet about one (a tag), this reads on and leaves the telling to [`super::structure`].
 
 use super::{
+    depth,
     fault::{Finding, Findings, Spot},
     place::{Path, Span},
     redact,
@@ -53,7 +54,7 @@ fn first_odd(text: &str) -> Option<usize> {
 /// The first document of the text; absent when it cannot be read.
 pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Value> {
     let told = findings.errors();
-    let (lists, blocks) = nesting(text);
+    let (lists, blocks) = depth::most(text);
     let (is_deep, copies) = (lists > MAX_DEPTH / 2, structure::may_copy(text));
     let mut survey = (is_deep || copies || blocks > MAX_DEPTH / 2).then(|| structure::survey(text, findings));
     match survey {
@@ -138,28 +139,6 @@ fn unreadable(text: &str, e: &serde_yaml::Error, signs: &Signs, survey: Option<S
         Some(at) => structure::not_yaml(text, at, cause),
         None => Finding::error("not-yaml", Spot::File, format!("this is not YAML: {cause}")),
     }
-}
-
-/// At most how deep lists and maps are nested: those in brackets, and those by lines. Cheap, and wrong only towards "deeper".
-///
-/// `libyaml` takes time in the square of the depth of flow collections, so it must not see a deep one.
-fn nesting(text: &str) -> (usize, usize) {
-    let (mut open, mut lists, mut blocks) = (0_usize, 0_usize, 0_usize);
-    let (mut dashes, mut indent, mut at_start) = (0_usize, 0_usize, true);
-    for b in text.bytes() {
-        match b {
-            b'[' | b'{' => open += 1,
-            b']' | b'}' => open = open.saturating_sub(1),
-            b'\n' => (dashes, indent, at_start) = (0, 0, true),
-            b'-' | b'?' => dashes += 1,
-            b' ' if at_start => indent += 1,
-            _ => {}
-        }
-        at_start &= matches!(b, b'\n' | b' ');
-        lists = lists.max(open);
-        blocks = blocks.max(dashes).max(indent);
-    }
-    (lists, blocks)
 }
 
 /// What a decoder met that a policy may not hold.

@@ -8,6 +8,7 @@
 
 mod cadence;
 mod decode;
+mod depth;
 mod document;
 mod excerpt;
 mod fault;

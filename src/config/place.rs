@@ -226,7 +226,8 @@ impl Walk<'_> {
             if redact::holds_disguised_id(text, &self.shown) {
                 self.places.secrets.push(span);
             }
-            if !is_key && self.credentials.is_some() && !self.is_file && redact::may_be_pasted(text) {
+            let may_be_one = if is_key { redact::may_be_pasted_name(text) } else { !self.is_file && redact::may_be_pasted(text) };
+            if self.credentials.is_some() && may_be_one {
                 self.places.pasted.push(span);
             }
         }

@@ -4,7 +4,7 @@
 
 use super::{
     fault::{Finding, Findings, Spot},
-    place::{Path, Span},
+    place::{Path, Span, Step},
 };
 use serde_yaml::Value;
 use std::collections::HashSet;
@@ -21,6 +21,9 @@ const MAX_LOOKED_AT: usize = 4_096;
 const LEAST_SECRET: usize = 6;
 const LONG_WORD: usize = 20;
 const MAX_WORD: usize = 64;
+
+/// Letters of the longest name that is no secret below `credentials`.
+const MOST_NAME: usize = 16;
 
 /// Whether a key's name says that its value is a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
@@ -138,6 +141,20 @@ pub(super) fn tell_disguised(value: &Value, at: &Path, shown: &HashSet<&str>, fi
 /// Whether what stands below `credentials` may be a key that was pasted there: everything but `env` and the beginnings of variables' names.
 pub(super) fn may_be_pasted(scalar: &str) -> bool {
     scalar != "env" && !scalar.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// Whether a key's name there may be one, too: no short plain word, as the names of keys and slips in them are, and not the name of a secret, which is
+/// told as such.
+pub(super) fn may_be_pasted_name(name: &str) -> bool {
+    let is_plain = name.len() <= MOST_NAME && name.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '-'));
+    !is_plain && !names_a_secret(name)
+}
+
+/// Whether the last key of a path may be a secret that was pasted below `credentials` or `listen_token`.
+pub(super) fn ends_in_pasted(path: &Path) -> bool {
+    let mut steps = path.steps().iter().rev();
+    let is_odd = matches!(steps.next(), Some(Step::Key(name)) if may_be_pasted_name(name));
+    is_odd && steps.any(|step| matches!(step, Step::Key(key) if key == "credentials" || key == "listen_token"))
 }
 
 /// Byte ranges of what stands before the `@` of a URL: a user's name and password. `user:password@host` counts without a scheme, too.

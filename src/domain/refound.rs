@@ -7,11 +7,13 @@
 
 use super::{
     alias::{Listed, alias},
+    catch_up::NewRun,
     policy::{Instance, Job},
     reply::{Backup, BackupStatus},
+    request::{MissedRow, left_missed},
     run::{Key, Trigger},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// One run that ended well.
@@ -42,6 +44,15 @@ pub struct Found {
     pub not_good: u64,
     /// Backups with a name of the job that were made in another way.
     pub other_method: u64,
+}
+
+/// The rows that come in place of a missed one, one of whose slots has its backup: what stays missed of it. Absent when that is none of its slots, or
+/// when the job's schedule is another now than it was then.
+pub fn missed_besides(job: &Job, row: &MissedRow, slot: DateTime<Utc>) -> Option<Vec<NewRun>> {
+    let before = |t: DateTime<Utc>| t - TimeDelta::milliseconds(1);
+    let is_as_it_was = job.schedule.count_and_last(before(row.first), row.last) == (row.slots, Some(row.last));
+    let is_of_it = (row.first..=row.last).contains(&slot) && job.schedule.count_and_last(before(slot), slot) == (1, Some(slot));
+    (is_as_it_was && is_of_it).then(|| left_missed(job, row, &[slot]))
 }
 
 /// What `list`, of this instance, holds of `job`. `planned_since`: from when on the ledger plans the job's slots on it; absent when it never did.

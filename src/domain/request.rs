@@ -271,16 +271,6 @@ pub fn cut(job: &Job, row: &MissedRow, (since, until): (DateTime<Utc>, DateTime<
     if due.is_empty() {
         return Vec::new();
     }
-    let new = |slot, slot_last, slots, windows, asked, admitted| NewRun {
-        key: Key { job: job.name.clone(), instance: row.instance.clone(), slot, trigger: Trigger::Schedule, request: 0 },
-        slot_last,
-        slots,
-        slot_local: job.schedule.local(slot),
-        windows,
-        priority: job.priority,
-        asked,
-        admitted,
-    };
     let mut rows: Vec<_> = due
         .iter()
         .enumerate()
@@ -288,17 +278,40 @@ pub fn cut(job: &Job, row: &MissedRow, (since, until): (DateTime<Utc>, DateTime<
             let (start_by, complete_by) = in_line(job, place, now);
             let windows = Windows { not_before: *slot, start_by, complete_by, restart_by: complete_by };
             let asked = Asked { request, even_if_held: false, behind_ms: (now - *slot).num_milliseconds().max(0) };
-            new(*slot, *slot, 1, windows, asked, Admitted::Due)
+            in_place(job, row, (*slot, *slot, 1), windows, asked, Admitted::Due)
         })
         .collect();
-    let taken = due.iter().rev().map(|slot| (*slot, *slot)).collect();
-    let cursor = Cursor { job: job.name.clone(), instance: row.instance.clone(), at: before(row.first), taken };
-    rows.extend(missed(&job.schedule, &cursor, row.last).into_iter().map(|(first, last, slots)| {
+    due.reverse();
+    rows.extend(left_missed(job, row, &due));
+    rows
+}
+
+/// What stays missed of a row when these of its slots, in order, have rows of their own.
+pub(super) fn left_missed(job: &Job, row: &MissedRow, taken: &[DateTime<Utc>]) -> Vec<NewRun> {
+    let taken = taken.iter().map(|slot| (*slot, *slot)).collect();
+    let cursor = Cursor { job: job.name.clone(), instance: row.instance.clone(), at: row.first - TimeDelta::milliseconds(1), taken };
+    let pieces = missed(&job.schedule, &cursor, row.last).into_iter();
+    let closed = |(first, last, slots)| {
         let windows = Windows { not_before: first, start_by: first, complete_by: first, restart_by: first };
         let admitted = Admitted::Closed { outcome: Outcome::Missed, reason: row.reason.clone().into(), why: row.why.clone() };
-        new(first, last, slots, windows, Asked::default(), admitted)
-    }));
-    rows
+        in_place(job, row, (first, last, slots), windows, Asked::default(), admitted)
+    };
+    pieces.map(closed).collect()
+}
+
+/// A row for slots that another covered.
+fn in_place(job: &Job, of: &MissedRow, slots: (DateTime<Utc>, DateTime<Utc>, u64), windows: Windows, asked: Asked, admitted: Admitted) -> NewRun {
+    let (slot, slot_last, slots) = slots;
+    NewRun {
+        key: Key { job: job.name.clone(), instance: of.instance.clone(), slot, trigger: Trigger::Schedule, request: 0 },
+        slot_last,
+        slots,
+        slot_local: job.schedule.local(slot),
+        windows,
+        priority: job.priority,
+        asked,
+        admitted,
+    }
 }
 
 /// The windows of a backfilled slot that so many of its instance stand before: one at a time is made, and none may lose its window to the others.

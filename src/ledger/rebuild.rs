@@ -1,8 +1,9 @@
 //! Refilling a lost ledger: rows for runs that the cloud's lists still tell of (`domain::refound`).
 //!
 //! Nothing here can cause a send. A row that is added is closed and never followed; it lies before the pair's cursor began, where nothing is
-//! planned, or its name is proved, and then its slot has its backup. A row that exists is left as it is, but for a closed one of a single slot whose
-//! proved name has a good backup: that turns out good, which every closed row may once. Open rows are the daemon's: it looks for each of them.
+//! planned, or its name is proved, and then its slot has its backup. A row that exists is left as it is, but where a proved name has a good backup: a
+//! closed row of that single slot turns out good, which every closed row may once, and the slot is cut out of a missed row of several. Open rows are
+//! the daemon's: it looks for each of them.
 
 use super::{
     Error, Ledger,
@@ -10,12 +11,14 @@ use super::{
     open::{read_meta, recognise},
     report::connect,
     row::{instant, ms},
+    write::insert,
 };
 use crate::domain::{
-    names::{InstanceId, JobName},
+    names::{InstanceId, JobName, RunId},
     policy::{Account, Instance, Job},
-    refound::Refound,
+    refound::{Refound, missed_besides},
     reply::{Backup, BackupStatus},
+    request::MissedRow,
     run::Outcome,
     terms::Terms,
 };
@@ -30,7 +33,7 @@ pub enum Fate {
     Added,
     /// Its row said otherwise, and is good now.
     TurnedGood,
-    /// It has a row, which was left: it is good already or open, or stands for several slots.
+    /// It has a row, which was left: it is good already or open, or stands for several slots and the name is not proved.
     Known,
 }
 
@@ -77,12 +80,12 @@ impl Ledger {
     pub fn rebuild(&mut self, finds: &Finds<'_>, now: DateTime<Utc>) -> Result<Vec<Fate>, Error> {
         self.still_ours()?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let terms = Terms::of(finds.job, finds.instance, finds.account);
+        let (ledger_id, terms) = (self.id.clone(), Terms::of(finds.job, finds.instance, finds.account));
         let mut fates = Vec::with_capacity(finds.runs.len());
         if !finds.runs.is_empty() {
             let terms_id = terms_row(&tx, &terms)?;
             for run in finds.runs {
-                fates.push(one(&tx, finds, run, terms_id, now)?);
+                fates.push(one(&tx, &ledger_id, finds, run, terms_id, now)?);
             }
         }
         tx.commit()?;
@@ -90,11 +93,15 @@ impl Ledger {
     }
 }
 
-fn one(tx: &Transaction<'_>, finds: &Finds<'_>, run: &Refound, terms_id: i64, now: DateTime<Utc>) -> Result<Fate, Error> {
+fn one(tx: &Transaction<'_>, ledger_id: &str, finds: &Finds<'_>, run: &Refound, terms_id: i64, now: DateTime<Utc>) -> Result<Fate, Error> {
     if is_anothers(tx, run)? {
         return Ok(Fate::Known);
     }
-    let (run_id, fate) = match add(tx, finds, run, terms_id, now)? {
+    let mut added = add(tx, finds, run, terms_id, now)?;
+    if added.is_none() && cut_out(tx, ledger_id, finds, run, now)? {
+        added = add(tx, finds, run, terms_id, now)?;
+    }
+    let (run_id, fate) = match added {
         Some(run_id) => (run_id, Fate::Added),
         None => match turn_good(tx, run)? {
             Some(run_id) => (run_id, Fate::TurnedGood),
@@ -147,6 +154,37 @@ fn add(tx: &Transaction<'_>, finds: &Finds<'_>, run: &Refound, terms_id: i64, no
             ms(finished),
         ])?;
     Ok((added > 0).then(|| tx.last_insert_rowid()))
+}
+
+/// Makes room for a run in the missed row of several slots that covers its slot; whether there is room now.
+fn cut_out(tx: &Transaction<'_>, ledger_id: &str, finds: &Finds<'_>, run: &Refound, now: DateTime<Utc>) -> Result<bool, Error> {
+    if !run.is_proved {
+        return Ok(false);
+    }
+    let mut covering = tx.prepare_cached(
+        "SELECT run_id, slot_ms, slot_last_ms, slots, coalesce(reason, 'downtime'), coalesce(why, ''), terms_id, policy_id FROM runs
+         WHERE job = ?1 AND instance_id = ?2 AND trigger = ?3 AND state = ?4 AND slots > 1 AND slot_ms <= ?5 AND slot_last_ms >= ?5",
+    )?;
+    let key = params![run.key.job.as_str(), run.key.instance.as_str(), run.key.trigger.word(), Outcome::Missed.word(), ms(run.key.slot)];
+    let found = covering.query_row(key, |row| {
+        let missed = MissedRow {
+            id: RunId(row.get(0)?),
+            instance: run.key.instance.clone(),
+            first: instant(row.get(1)?),
+            last: instant(row.get(2)?),
+            slots: u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+            reason: row.get(4)?,
+            why: row.get(5)?,
+        };
+        Ok((missed, row.get::<_, i64>(6)?, row.get::<_, Option<i64>>(7)?))
+    });
+    let Some((missed, terms_id, policy_id)) = found.optional()? else { return Ok(false) };
+    let Some(rest) = missed_besides(finds.job, &missed, run.key.slot) else { return Ok(false) };
+    tx.prepare_cached("DELETE FROM runs WHERE run_id = ?1")?.execute([missed.id.0])?;
+    for row in &rest {
+        insert(tx, ledger_id, row, terms_id, policy_id, now)?;
+    }
+    Ok(true)
 }
 
 /// A closed row of this very run may turn out good.

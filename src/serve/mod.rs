@@ -34,7 +34,10 @@ use reading::Shelf;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// What every answer says: nothing of it runs, is framed, guessed at, passed on or kept.
@@ -48,6 +51,9 @@ const SAID_ALWAYS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
+/// A fault that lasts is told of again after so many milliseconds.
+const TOLD_AGAIN_MS: u64 = 600_000;
+
 /// What answers are made of. Clones are the same one.
 #[derive(Clone)]
 pub struct State(Arc<Inner>);
@@ -56,6 +62,8 @@ struct Inner {
     shelf: Shelf,
     gauges: Arc<Gauges>,
     now: Box<dyn Fn() -> Now + Send + Sync>,
+    /// When it was told last that the ledger cannot be read; 0 while it can.
+    unread: AtomicU64,
 }
 
 impl fmt::Debug for State {
@@ -67,7 +75,7 @@ impl fmt::Debug for State {
 impl State {
     /// Answers out of the ledger at this path and out of what the loop shows of itself, by the loop's own clock.
     pub fn new(ledger: PathBuf, gauges: Arc<Gauges>, now: impl Fn() -> Now + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { shelf: Shelf::new(ledger), gauges, now: Box::new(now) }))
+        Self(Arc::new(Inner { shelf: Shelf::new(ledger), gauges, now: Box::new(now), unread: AtomicU64::new(0) }))
     }
 
     /// One reading of the loop's clocks.
@@ -108,7 +116,23 @@ impl State {
         T: Send + 'static,
         F: FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
     {
-        self.0.shelf.read(read).await
+        let read = self.0.shelf.read(read).await;
+        match &read {
+            Err(Failure::Ledger(error)) => self.unread(error),
+            _ => self.0.unread.store(0, Relaxed),
+        }
+        read
+    }
+
+    /// A ledger that stays unreadable is told of with the first request and now and then, not with each.
+    fn unread(&self, error: &Error) {
+        // One more, so that the first moment of a clock is no 0.
+        let now = u64::try_from(self.now().mono.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        let told = self.0.unread.load(Relaxed);
+        if told == 0 || now.saturating_sub(told) >= TOLD_AGAIN_MS {
+            self.0.unread.store(now, Relaxed);
+            tracing::warn!(%error, "requests cannot be answered as they should: the ledger cannot be read");
+        }
     }
 }
 
@@ -152,9 +176,6 @@ impl IntoResponse for Failure {
             Self::Ledger(_) | Self::Late => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        if let Self::Ledger(error) = &self {
-            tracing::warn!(%error, "a request could not be answered: the ledger cannot be read");
-        }
         (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{self}\n")).into_response()
     }
 }

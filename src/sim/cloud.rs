@@ -23,7 +23,7 @@ const SIGNATURE_LIFE_S: u64 = 300;
 /// Calls that are remembered; the oldest are dropped.
 const EVENTS: usize = 200_000;
 /// Regions the gateway knows, besides those of its instances (README §6.3).
-const REGIONS: [&str; 22] = [
+pub const REGIONS: [&str; 22] = [
     "ap-bangkok",
     "ap-beijing",
     "ap-beijing-fsi",

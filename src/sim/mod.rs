@@ -33,6 +33,6 @@ mod tests;
 pub mod time;
 mod verify;
 
-pub use cloud::Event;
+pub use cloud::{Event, REGIONS};
 pub use door::Cloud;
 pub use exchange::Kill;

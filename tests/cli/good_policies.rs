@@ -297,6 +297,14 @@ fn a_region_that_is_not_known_is_warned_of_with_the_nearest() {
 }
 
 #[test]
+fn every_region_of_the_simulated_cloud_is_known() {
+    for region in cdb_backupd::sim::REGIONS {
+        let text = job("targets: { all: true }, method: physical").replace("region: ap-guangzhou,", &format!("region: {region},"));
+        assert_eq!(warnings(&load(&text)), [""; 0], "{region}");
+    }
+}
+
+#[test]
 fn a_step_that_is_longer_than_its_field_is_warned_of() {
     let loaded = scheduled("*/90 2 * * *", "UTC", "");
     assert_eq!(warnings(&loaded), ["long-step"]);

@@ -157,6 +157,35 @@ fn a_slot_that_was_missed_by_a_ledger_put_back_turns_good_by_its_proved_backup()
 }
 
 #[test]
+fn slots_that_have_their_backup_are_cut_out_of_a_missed_row_of_several() {
+    simulated(async {
+        let mut world = world("");
+        let often = Schedule::parse("30 */6 * * *", "Asia/Shanghai").unwrap();
+        world.policy.jobs = vec![std::sync::Arc::new(Job { schedule: often, ..job(&world.policy, "nightly", "30 2 * * *") })];
+        world.live_for(HOUR, End::Stop).await;
+        world.keep_copy();
+        // Two slots are run that the copy knows nothing of, and a third passes before it is put to work.
+        world.live_for(HOUR * 14, End::Stop).await;
+        let made = world.creates();
+        assert_eq!(made, 4, "{}", world.story());
+        world.put_back();
+        world.pass(HOUR * 5).await;
+        world.live_for(HOUR, End::Stop).await;
+        let missed = |world: &World| {
+            let rows: Vec<_> = world.rows().into_iter().filter(|row| row.state == "missed").collect();
+            (rows.len(), rows.iter().map(|row| row.slots).sum::<i64>())
+        };
+        assert_eq!(missed(&world), (2, 6), "{}", world.story());
+        let refilled = world.rebuild().await;
+        assert_eq!((count(&refilled, Fate::Added), missed(&world)), (4, (2, 2)), "{}", world.story());
+        assert_eq!(count(&world.rebuild().await, Fate::Known), 4);
+        world.sound();
+        world.live_for(HOUR, End::Stop).await;
+        assert_eq!((world.creates(), world.rows().len()), (made, 6), "{}", world.story());
+    });
+}
+
+#[test]
 fn a_slot_ahead_of_a_restored_cursor_that_is_rebuilt_is_not_sent_again() {
     simulated(async {
         let world = world("");

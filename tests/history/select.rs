@@ -1,10 +1,7 @@
 //! Which runs are shown.
 
 use crate::books::{Books, at, ended, put};
-use cdb_backupd::{
-    cli::history::Output,
-    ledger::report::{Filter, Selectors},
-};
+use cdb_backupd::{cli::history::Output, domain::scope::Scope, ledger::report::Filter};
 use rusqlite::types::Value;
 
 fn runs(books: &Books, filter: Filter) -> Vec<i64> {
@@ -12,7 +9,7 @@ fn runs(books: &Books, filter: Filter) -> Vec<i64> {
     whole["items"].as_array().unwrap().iter().map(|item| item["run_id"].as_i64().unwrap()).collect()
 }
 
-fn selected(books: &Books, selectors: Selectors) -> Vec<i64> {
+fn selected(books: &Books, selectors: Scope) -> Vec<i64> {
     runs(books, Filter { selectors, ..Filter::default() })
 }
 
@@ -31,24 +28,24 @@ fn the_newest_slot_comes_first_and_the_newest_row_among_equals() {
 #[test]
 fn selectors_of_one_kind_are_alternatives_and_of_several_kinds_all_hold() {
     let books = Books::full();
-    assert_eq!(selected(&books, Selectors { jobs: names(&["pay-hourly", "by-hand"]), ..Selectors::default() }), [15, 13, 3]);
-    assert_eq!(selected(&books, Selectors { jobs: names(&["pay-hourly"]), accounts: names(&["main"]), ..Selectors::default() }), [] as [i64; 0]);
-    assert_eq!(selected(&books, Selectors { accounts: names(&["pay"]), ..Selectors::default() }), [13, 3]);
-    assert_eq!(selected(&books, Selectors { regions: names(&["ap-shanghai"]), ..Selectors::default() }), [13, 3]);
+    assert_eq!(selected(&books, Scope { jobs: names(&["pay-hourly", "by-hand"]), ..Scope::default() }), [15, 13, 3]);
+    assert_eq!(selected(&books, Scope { jobs: names(&["pay-hourly"]), accounts: names(&["main"]), ..Scope::default() }), [] as [i64; 0]);
+    assert_eq!(selected(&books, Scope { accounts: names(&["pay"]), ..Scope::default() }), [13, 3]);
+    assert_eq!(selected(&books, Scope { regions: names(&["ap-shanghai"]), ..Scope::default() }), [13, 3]);
 }
 
 #[test]
 fn an_instance_is_found_by_name_and_by_id() {
     let books = Books::full();
-    assert_eq!(selected(&books, Selectors { instances: names(&["pay"]), ..Selectors::default() }), [13, 3]);
-    assert_eq!(selected(&books, Selectors { instances: names(&["cdb-aaaa0001"]), ..Selectors::default() }), [13, 3]);
-    assert_eq!(selected(&books, Selectors { instances: names(&["nobody' OR 1=1 --"]), ..Selectors::default() }), [] as [i64; 0]);
+    assert_eq!(selected(&books, Scope { instances: names(&["pay"]), ..Scope::default() }), [13, 3]);
+    assert_eq!(selected(&books, Scope { instances: names(&["cdb-aaaa0001"]), ..Scope::default() }), [13, 3]);
+    assert_eq!(selected(&books, Scope { instances: names(&["nobody' OR 1=1 --"]), ..Scope::default() }), [] as [i64; 0]);
 }
 
 #[test]
 fn several_tags_must_all_match_and_several_values_of_one_are_alternatives() {
     let books = Books::full();
-    let tags = |pairs: &[(&str, &str)]| Selectors { tags: pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(), ..Selectors::default() };
+    let tags = |pairs: &[(&str, &str)]| Scope { tags: pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(), ..Scope::default() };
     assert_eq!(selected(&books, tags(&[("env", "test")])), [13, 3]);
     assert_eq!(selected(&books, tags(&[("env", "test"), ("env", "prod")])).len(), 13);
     assert_eq!(selected(&books, tags(&[("env", "test"), ("tier", "gold")])), [] as [i64; 0]);

@@ -18,6 +18,9 @@ use std::{
 /// Nothing here takes so long.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// How often it is seen whether it looks.
+const POLL: Duration = Duration::from_millis(50);
+
 /// A watch, and what it has written.
 struct Watch {
     child: Child,
@@ -69,6 +72,25 @@ impl Watch {
         }
     }
 
+    /// Waits until it has looked once more, whatever it wrote.
+    fn looked(&mut self) {
+        let reads = |watch: &Self| {
+            let counts = std::fs::read_to_string(format!("/proc/{}/io", watch.child.id())).unwrap();
+            counts.lines().find_map(|line| line.strip_prefix("syscr: ")?.parse::<u64>().ok()).unwrap()
+        };
+        let before = reads(self);
+        for _ in 0..LONGEST.as_millis() / POLL.as_millis() {
+            if let Ok(more) = self.bytes.recv_timeout(POLL) {
+                self.text.push_str(&String::from_utf8_lossy(&more));
+            }
+            // Opening and reading a ledger takes many of them, and waiting none.
+            if reads(self) > before + 8 {
+                return;
+            }
+        }
+        panic!("it looks no more: {}", self.text);
+    }
+
     /// Interrupts it: all that it wrote, and how it ended.
     fn interrupted(mut self, signal: Signal) -> (String, Option<i32>) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
@@ -95,6 +117,7 @@ fn where_no_terminal_is_a_block_comes_when_something_has_changed_and_the_end_is_
     watch.until("\nheld  ");
     // Later passes alone are no news.
     desk.conn().execute("UPDATE heartbeat SET at_ms = at_ms + 1000", []).unwrap();
+    watch.looked();
     desk.run("cdb-aaaa0001", 1, "failed", "the cloud rejected it with InternalError.Odd; it is not sent again");
     watch.until("\nnot ok: 1 of 3 pairs");
     let (text, code) = watch.interrupted(Signal::INT);

@@ -7,5 +7,6 @@ mod containers;
 mod deploy;
 mod layers;
 mod readme;
+mod relied;
 mod sources;
 mod tidy;

@@ -6,6 +6,7 @@ mod access;
 mod bounds;
 mod health;
 mod living;
+mod noise;
 mod opening;
 mod scene;
 mod scrapes;

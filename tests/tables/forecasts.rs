@@ -10,7 +10,7 @@ use cdb_backupd::domain::{
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{sync::Arc, time::Duration};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -40,7 +40,7 @@ fn instance(number: u32, account: &str) -> Arc<Instance> {
     Arc::new(Instance { name: (&id).into(), id, account, region: Region::parse("ap-guangzhou").expect("a region"), tags: [].into() })
 }
 
-fn job(schedule: &str, zone: &str, instances: Vec<Arc<Instance>>) -> Job {
+pub(super) fn job(schedule: &str, zone: &str, instances: Vec<Arc<Instance>>) -> Job {
     Job {
         name: JobName::parse("nightly").expect("a name"),
         schedule: Schedule::parse(schedule, zone).expect("a schedule"),

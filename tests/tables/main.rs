@@ -6,6 +6,7 @@ mod answers;
 mod catch_ups;
 mod due_runs;
 mod forecasts;
+mod freshness;
 mod looks;
 mod paces;
 mod plans;

@@ -1,5 +1,6 @@
 //! Ten troubles, each walked through at all the places where a person looks: what `status`, the page, `/readyz` (with `/healthz`), `/metrics` and the
-//! log say, within what time, and how it ends without a hand. What is wrong is decided once, in `domain::trouble`; each place asks it.
+//! log say, within what time, and how it ends without a hand. What is wrong is decided once, in `domain::trouble`; each place asks it. `full` beside this
+//! file does the same with a disk that is really full or read-only, and with the real loop hanging for a real minute.
 //!
 //! | trouble | status, and exit | page | readyz | metrics | log | within | ends |
 //! | --- | --- | --- | --- | --- | --- | --- | --- |

@@ -13,7 +13,7 @@ use crate::{
         scope::Scope,
         spread::share_of_spread,
     },
-    ledger::report::{Due, Filter, Held, Holds, Item, Judged, PairLine, Reader, Says, Standing, Survey, job_facts},
+    ledger::report::{Due, Filter, Held, Holds, Item, Judged, Overview, PairLine, Reader, Says, Survey, job_facts},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -161,7 +161,7 @@ impl Scene<'_> {
             Subject::Job(job) => vec![job],
             Subject::Instance(it) => self.policy.jobs.iter().map(AsRef::as_ref).filter(|job| job.instances.iter().any(|of| of.id == it.id)).collect(),
         };
-        let pairs = Standing::of(pulse.clone(), Some(self.policy), self.survey, &scope, self.now).items;
+        let pairs = Overview::of(pulse.clone(), Some(self.policy), self.survey, &scope, self.now).items;
         let items = pairs.into_iter().map(|pair| self.pair(pair, &holds)).collect::<anyhow::Result<_>>()?;
         let instance = if let Subject::Instance(instance) = subject { Some(instance) } else { None };
         Ok(Told {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{now::Now, policy::Policy},
-    ledger::report::{Judged, Reader, Standing, Survey, Uncovered, uncovered},
+    ledger::report::{Judged, Overview, Reader, Survey, Uncovered, uncovered},
 };
 use std::{io, path::Path};
 
@@ -46,7 +46,7 @@ struct Told {
 }
 
 enum Found {
-    Standing(Box<Standing>),
+    Overview(Box<Overview>),
     Uncovered(Vec<Uncovered>),
 }
 
@@ -79,11 +79,11 @@ impl Status {
             return Ok(Told { found: Found::Uncovered(uncovered(policy.as_ref(), &survey.pairs, &meant)), in_force });
         }
         let pulse = Judged::of(path, survey.pulse.clone(), now.utc);
-        let mut standing = Standing::of(pulse, policy.as_ref(), &survey, &meant, now.utc);
+        let mut standing = Overview::of(pulse, policy.as_ref(), &survey, &meant, now.utc);
         if self.running {
             standing.keep_running();
         }
-        Ok(Told { found: Found::Standing(Box::new(standing)), in_force })
+        Ok(Told { found: Found::Overview(Box::new(standing)), in_force })
     }
 }
 
@@ -91,8 +91,8 @@ impl Told {
     /// As it is asked for.
     fn printed(&self, globals: &Globals) -> anyhow::Result<String> {
         Ok(match (&self.found, globals.output) {
-            (Found::Standing(standing), Format::Json) => format!("{}\n", serde_json::to_string(standing)?),
-            (Found::Standing(standing), _) => text::of(standing, self.in_force, &globals.shown()?, output::colored(&io::stdout())),
+            (Found::Overview(standing), Format::Json) => format!("{}\n", serde_json::to_string(standing)?),
+            (Found::Overview(standing), _) => text::of(standing, self.in_force, &globals.shown()?, output::colored(&io::stdout())),
             (Found::Uncovered(items), Format::Json) => output::items(items)?,
             (Found::Uncovered(items), _) => text::uncovered(items),
         })
@@ -100,7 +100,7 @@ impl Told {
 
     fn exit(&self) -> Exit {
         let is_good = match &self.found {
-            Found::Standing(standing) => standing.ok,
+            Found::Overview(standing) => standing.ok,
             Found::Uncovered(items) => items.is_empty(),
         };
         if is_good { Exit::Ok } else { Exit::NotAllGood }
@@ -109,7 +109,7 @@ impl Told {
     /// Whether it tells something that the one before did not.
     fn is_news(&self, before: &Self) -> bool {
         match (&self.found, &before.found) {
-            (Found::Standing(now), Found::Standing(before)) => !now.is_like(before),
+            (Found::Overview(now), Found::Overview(before)) => !now.is_like(before),
             (Found::Uncovered(now), Found::Uncovered(before)) => now != before,
             _ => true,
         }

@@ -6,13 +6,13 @@ use crate::{
         table::{Columns, Mark, local, visible},
     },
     domain::run::Outcome,
-    ledger::report::{Clue, JobLine, PairLine, PauseLine, Standing, Uncovered},
+    ledger::report::{Clue, JobLine, Overview, PairLine, PauseLine, Uncovered},
 };
 
 /// So many wrong pairs are told one by one.
 const SHOWN: usize = 20;
 
-pub(super) fn of(told: &Standing, in_force: bool, shown: &Shown, colour: bool) -> String {
+pub(super) fn of(told: &Overview, in_force: bool, shown: &Shown, colour: bool) -> String {
     let mut lines = vec![told.verdict(in_force)];
     lines.extend(told.pulse.advice().map(|advice| format!("daemon not ok: {advice}")));
     if !told.pauses.is_empty() {

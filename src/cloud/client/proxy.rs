@@ -1,8 +1,7 @@
 //! Which proxy calls to https endpoints go through, as the line at the start says it. The library reads the same variables in the same order;
 //! loopback endpoints never go through one.
 
-use crate::cloud::credentials::Environment;
-use std::sync::Arc;
+use crate::cloud::credentials::{Environment, of_process};
 
 /// In the library's order; the first that is set is used.
 const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -11,8 +10,7 @@ const BYPASS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// The proxy of this process; absent when there is none.
 pub fn proxies_in_use() -> Option<String> {
-    let process: Environment = Arc::new(|name| std::env::var(name).ok());
-    proxies_among(&process)
+    proxies_among(&of_process())
 }
 
 /// The proxy that these variables name, without its user and password, and the hosts that are reached without it.

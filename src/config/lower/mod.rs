@@ -169,9 +169,13 @@ fn scan_map(map: &Mapping, above: Option<&Trail<'_>>, is_free: bool, findings: &
                 findings.push(secret(trail.path(), key))
             }
             Value::Null if !is_free => {
-                let finding = Finding::error("empty-value", Spot::Key(trail.path()), format!("{} has no value", redact::quoted(key)));
-                findings.push(finding.label("nothing follows").hint("give it one, or take the key out"));
-                findings.mark_unknown(trail.path());
+                let path = trail.path();
+                // One that may be a secret is told as a key that nobody knows.
+                if !redact::ends_in_pasted(&path) {
+                    let finding = Finding::error("empty-value", Spot::Key(path.clone()), format!("{} has no value", redact::quoted(key)));
+                    findings.push(finding.label("nothing follows").hint("give it one, or take the key out"));
+                    findings.mark_unknown(path);
+                }
             }
             _ => scan_value(value, &trail, is_free, findings),
         }

@@ -30,11 +30,10 @@ pub use pairs::{Due, Ended, Pair, Sent, Survey};
 pub use pauses::PauseLine;
 pub use pulse::{Judged, Pulse};
 pub use query::Filter;
-pub use status::{Clue, EndedLine, JobLine, OpenLine, PairLine, Standing, Uncovered, uncovered};
+pub use status::{Clue, EndedLine, JobLine, OpenLine, Overview, PairLine, Uncovered, uncovered};
 pub use whole::Whole;
 
 pub use super::Error;
-pub use crate::domain::scope::Scope as Selectors;
 
 use super::{
     open::{file_error, recognise},

@@ -1,7 +1,6 @@
 //! Which runs a filter keeps, as one statement.
 
-use super::Selectors;
-use crate::ledger::row::ms;
+use crate::{domain::scope::Scope, ledger::row::ms};
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// Of which pairs.
-    pub selectors: Selectors,
+    pub selectors: Scope,
     /// In which states, words of DESIGN §4; empty is all.
     pub states: Vec<String>,
     /// Only those that ended without a good backup.
@@ -32,7 +31,7 @@ impl Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { selectors: Selectors::default(), states: Vec::new(), not_ok: false, since: None, until: None, after: None, limit: 50 }
+        Self { selectors: Scope::default(), states: Vec::new(), not_ok: false, since: None, until: None, after: None, limit: 50 }
     }
 }
 
@@ -95,7 +94,7 @@ pub(super) const NOT_OK: [&str; 7] = ["failed", "timed_out", "unknown", "expired
 /// The statement, which asks for one row more than the limit, and its values.
 pub(super) fn history(filter: &Filter) -> (String, Vec<Value>) {
     let mut wanted = Wanted::default();
-    let Selectors { jobs, instances, accounts, regions, tags } = &filter.selectors;
+    let Scope { jobs, instances, accounts, regions, tags } = &filter.selectors;
     wanted.any_of("r.job", jobs);
     wanted.any_of("r.account", accounts);
     if !instances.is_empty() {
@@ -210,7 +209,7 @@ mod tests {
     fn no_filter_sorts_what_an_index_already_has_in_order() {
         let ledger = Ledger::in_memory("plan", DateTime::<Utc>::UNIX_EPOCH).unwrap();
         let of = |states: &[&str]| Filter { states: states.iter().map(ToString::to_string).collect(), ..Filter::default() };
-        let selectors = Selectors { instances: vec!["orders".into()], tags: vec![("env".into(), "prod".into())], ..Selectors::default() };
+        let selectors = Scope { instances: vec!["orders".into()], tags: vec![("env".into(), "prod".into())], ..Scope::default() };
         let since = Some(DateTime::<Utc>::UNIX_EPOCH);
         let all = [
             ("runs_by_slot", Filter::default()),

@@ -2,12 +2,13 @@
 //!
 //! Decided here: what is counted, when the answer is "not all good", and its sentences. Whether a backup is fresh is `domain::freshness`' to say.
 
-use super::{Due, Ended, Held, HeldLine, HoldLine, Holds, Judged, Pair, PauseLine, Says, Selectors, Sent, Survey, holds};
+use super::{Due, Ended, Held, HeldLine, HoldLine, Holds, Judged, Pair, PauseLine, Says, Sent, Survey, holds};
 use crate::domain::{
     freshness::{Freshness, max_age},
     pause::Paused,
     policy::{Instance, Job, Policy},
     prose::{length, stamp},
+    scope::Scope,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -15,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// All there is to say; the fields are those of the JSON form.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Standing {
+pub struct Overview {
     schema_version: u8,
     /// Whether the daemon turns, nothing is wrong that somebody has to see to, and no pair is wrong.
     pub ok: bool,
@@ -154,9 +155,9 @@ pub enum Clue<'a> {
     Nothing,
 }
 
-impl Standing {
+impl Overview {
     /// Of the pairs that are meant; without a policy in force there is nothing to expect.
-    pub fn of(pulse: Judged, policy: Option<&Policy>, survey: &Survey, meant: &Selectors, now: DateTime<Utc>) -> Self {
+    pub fn of(pulse: Judged, policy: Option<&Policy>, survey: &Survey, meant: &Scope, now: DateTime<Utc>) -> Self {
         let known: BTreeMap<(&str, &str), &Pair> = survey.pairs.iter().map(|pair| ((pair.job.as_str(), pair.instance_id.as_str()), pair)).collect();
         let (mut lines, mut items) = (Vec::new(), Vec::new());
         if let Some(policy) = policy {
@@ -341,7 +342,7 @@ impl EndedLine {
 }
 
 /// The instances that are meant and have no good backup at all, whether a job matches them or not.
-pub fn uncovered(policy: Option<&Policy>, pairs: &[Pair], meant: &Selectors) -> Vec<Uncovered> {
+pub fn uncovered(policy: Option<&Policy>, pairs: &[Pair], meant: &Scope) -> Vec<Uncovered> {
     let mut of_instance: BTreeMap<&str, Vec<&Pair>> = BTreeMap::new();
     for pair in pairs {
         of_instance.entry(&pair.instance_id).or_default().push(pair);
@@ -371,10 +372,10 @@ mod tests {
     use crate::ledger::report::Pulse;
     use std::path::Path;
 
-    fn told(pulse_ms: i64, now_ms: i64) -> Standing {
+    fn told(pulse_ms: i64, now_ms: i64) -> Overview {
         let at = |ms: i64| DateTime::from_timestamp_millis(1_764_000_000_000 + ms).unwrap();
         let pulse = Pulse { at: at(pulse_ms), pid: 7, verdict: "ok".into(), says: String::new() };
-        let mut told = Standing::of(Judged::of(Path::new("x"), Some(pulse), at(now_ms)), None, &Survey::default(), &Selectors::default(), at(now_ms));
+        let mut told = Overview::of(Judged::of(Path::new("x"), Some(pulse), at(now_ms)), None, &Survey::default(), &Scope::default(), at(now_ms));
         let good = EndedLine { run_id: 1, slot: at(0), slot_local: String::new(), state: "x".into(), why: String::new(), is_good: true };
         told.items.push(PairLine {
             job: "nightly".into(),

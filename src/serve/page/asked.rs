@@ -5,8 +5,8 @@
 
 use super::super::Failure;
 use crate::{
-    domain::run::STATES,
-    ledger::report::{Filter, Selectors},
+    domain::{run::STATES, scope::Scope},
+    ledger::report::Filter,
 };
 use chrono::{DateTime, Utc};
 
@@ -25,7 +25,7 @@ pub(super) struct Asked {
     /// As JSON.
     pub(super) json: bool,
     /// Of which pairs.
-    pub(super) selectors: Selectors,
+    pub(super) selectors: Scope,
     /// In which states.
     pub(super) states: Vec<String>,
     /// Only what is not good: runs that ended without a backup, pairs that are wrong.

@@ -10,7 +10,7 @@ use crate::{
         prose::{local, visible},
         run::{SENT, WAITING},
     },
-    ledger::report::{AtWork, JobLine, PairLine, Standing},
+    ledger::report::{AtWork, JobLine, Overview, PairLine},
 };
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -22,7 +22,7 @@ const JOBS: usize = 100;
 
 /// All that the page tells.
 pub(super) struct Front<'a> {
-    pub(super) standing: &'a Standing,
+    pub(super) standing: &'a Overview,
     pub(super) in_force: bool,
     pub(super) at_work: &'a AtWork,
     /// How many instances have no good backup.

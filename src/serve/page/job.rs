@@ -12,7 +12,7 @@ use crate::{
         policy::Job,
         prose::{local, stamp, visible},
     },
-    ledger::report::{Calendar, Item, PairLine, Standing, job_facts},
+    ledger::report::{Calendar, Item, Overview, PairLine, job_facts},
 };
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -23,7 +23,7 @@ const COMING: usize = 5;
 /// All that the page tells.
 pub(super) struct OfJob<'a> {
     pub(super) job: &'a Job,
-    pub(super) standing: &'a Standing,
+    pub(super) standing: &'a Overview,
     pub(super) calendar: &'a Calendar,
     pub(super) runs: &'a [Item],
     pub(super) asked: &'a Asked,

@@ -17,8 +17,8 @@ mod runs;
 
 use super::{Failure, State};
 use crate::{
-    domain::{names::RunId, policy::Policy},
-    ledger::report::{Calendar, Error, Filter, Item, Judged, Line, PairLine, Reader, Selectors, Standing, Survey, Uncovered, Whole, uncovered},
+    domain::{names::RunId, policy::Policy, scope::Scope},
+    ledger::report::{Calendar, Error, Filter, Item, Judged, Line, Overview, PairLine, Reader, Survey, Uncovered, Whole, uncovered},
 };
 use asked::Asked;
 use axum::{
@@ -101,20 +101,20 @@ impl Request {
         Ok(self.state.read(read).await?.unwrap_or_default())
     }
 
-    fn standing(&self, read: &Pairs, policy: &Policy, meant: &Selectors) -> Standing {
+    fn standing(&self, read: &Pairs, policy: &Policy, meant: &Scope) -> Overview {
         let pulse = Judged::of(self.state.ledger(), self.state.pulse(read.survey.pulse.clone()), self.now);
-        Standing::of(pulse, read.in_force.then_some(policy), &read.survey, meant, self.now)
+        Overview::of(pulse, read.in_force.then_some(policy), &read.survey, meant, self.now)
     }
 
     /// As many of the pairs as are wanted, for programs.
-    fn part(&self, mut standing: Standing) -> StandingPart {
+    fn part(&self, mut standing: Overview) -> OverviewPart {
         let count = standing.items.len();
         standing.items = standing.items.into_iter().skip(self.asked.skip).take(self.asked.limit()).collect();
         let next = instances::after(count, standing.items.len(), &self.asked, &self.here);
-        StandingPart { standing, next, calendar: None }
+        OverviewPart { standing, next, calendar: None }
     }
 
-    async fn overview(&self) -> Result<Told<StandingPart>, Failure> {
+    async fn overview(&self) -> Result<Told<OverviewPart>, Failure> {
         let policy = self.state.policy();
         let (read, at_work) = tokio::try_join!(self.pairs(), async {
             let most = u32::try_from(front::SHOWN).unwrap_or_default();
@@ -128,7 +128,7 @@ impl Request {
         Ok(Told { title, page, value: self.part(standing) })
     }
 
-    async fn instances(&self) -> Result<Told<StandingPart>, Failure> {
+    async fn instances(&self) -> Result<Told<OverviewPart>, Failure> {
         let policy = self.state.policy();
         let mut standing = self.standing(&self.pairs().await?, &policy, &self.asked.selectors);
         if self.asked.not_ok {
@@ -139,11 +139,11 @@ impl Request {
         Ok(Told { title: "Instances".into(), page, value: self.part(standing) })
     }
 
-    async fn instance(&self, id: String) -> Result<Told<StandingPart>, Failure> {
+    async fn instance(&self, id: String) -> Result<Told<OverviewPart>, Failure> {
         let policy = self.state.policy();
         let known = policy.instances.iter().find(|instance| instance.id.as_str() == id || instance.name.as_str() == id);
         let id = known.map_or(id, |instance| instance.id.to_string());
-        let meant = Selectors { instances: vec![id.clone()], ..Selectors::default() };
+        let meant = Scope { instances: vec![id.clone()], ..Scope::default() };
         let runs = self.newest(meant.clone()).await?;
         if known.is_none() && runs.is_empty() {
             return Err(Failure::NotFound);
@@ -165,9 +165,9 @@ impl Request {
         Ok(Told { title: "Without backup".into(), page, value: List { schema_version: 1, items, next } })
     }
 
-    async fn job(&self, name: String) -> Result<Told<StandingPart>, Failure> {
+    async fn job(&self, name: String) -> Result<Told<OverviewPart>, Failure> {
         let policy = self.state.policy();
-        let meant = Selectors { jobs: vec![name.clone()], ..self.asked.selectors.clone() };
+        let meant = Scope { jobs: vec![name.clone()], ..self.asked.selectors.clone() };
         let runs = self.newest(meant.clone()).await?;
         let Some(job) = policy.jobs.iter().find(|job| job.name.as_str() == name) else {
             return if runs.is_empty() { Err(Failure::NotFound) } else { self.gone(&name, &runs).await };
@@ -179,16 +179,16 @@ impl Request {
         let standing = self.standing(&self.pairs().await?, &policy, &meant);
         let page = job::page(&OfJob { job, standing: &standing, calendar: &days, runs: &runs, asked: &self.asked, now: self.now });
         let calendar = serde_json::to_value(calendar::lines(job, &days)).ok();
-        Ok(Told { title: format!("Job {name}"), page, value: StandingPart { calendar, ..self.part(standing) } })
+        Ok(Told { title: format!("Job {name}"), page, value: OverviewPart { calendar, ..self.part(standing) } })
     }
 
     /// A job that the policy does not have, and of which there are runs.
-    async fn gone(&self, name: &str, runs: &[Item]) -> Result<Told<StandingPart>, Failure> {
-        let standing = self.standing(&self.pairs().await?, &self.state.policy(), &Selectors { jobs: vec![name.to_owned()], ..Selectors::default() });
+    async fn gone(&self, name: &str, runs: &[Item]) -> Result<Told<OverviewPart>, Failure> {
+        let standing = self.standing(&self.pairs().await?, &self.state.policy(), &Scope { jobs: vec![name.to_owned()], ..Scope::default() });
         Ok(Told { title: format!("Job {name}"), page: job::gone(name, runs), value: self.part(standing) })
     }
 
-    async fn newest(&self, selectors: Selectors) -> Result<Vec<Item>, Failure> {
+    async fn newest(&self, selectors: Scope) -> Result<Vec<Item>, Failure> {
         Ok(self.history(Filter { selectors, limit: NEWEST, ..Filter::default() }).await?.0)
     }
 
@@ -299,9 +299,9 @@ struct List<T> {
 
 /// What `status` prints, with what a bound left out.
 #[derive(Serialize)]
-struct StandingPart {
+struct OverviewPart {
     #[serde(flatten)]
-    standing: Standing,
+    standing: Overview,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
