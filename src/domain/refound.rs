@@ -46,8 +46,9 @@ pub struct Found {
     pub other_method: u64,
 }
 
-/// The rows that come in place of a missed one, one of whose slots has its backup: what stays missed of it. Absent when that is none of its slots, or
-/// when the job's schedule is another now than it was then.
+/// What stays missed of a row when one of its slots has its backup.
+///
+/// Absent when that is none of its slots, or when the job's schedule is another now than it was then.
 pub fn missed_besides(job: &Job, row: &MissedRow, slot: DateTime<Utc>) -> Option<Vec<NewRun>> {
     let before = |t: DateTime<Utc>| t - TimeDelta::milliseconds(1);
     let is_as_it_was = job.schedule.count_and_last(before(row.first), row.last) == (row.slots, Some(row.last));

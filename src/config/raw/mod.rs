@@ -60,7 +60,7 @@ pub(in crate::config) struct Account {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct CredentialKeys {
-    /// A file of keys as the official SDKs' is; a relative path begins at $CREDENTIALS_DIRECTORY, else at the policy's directory.
+    /// A file of keys as the official SDKs' is; a relative path begins at `$CREDENTIALS_DIRECTORY`, else at the policy's directory.
     #[schemars(length(min = 1))]
     pub(in crate::config) file: Option<Text>,
     /// What stands before `_SECRET_ID` and `_SECRET_KEY` in the names of the variables, such as `PAY`.
@@ -75,7 +75,7 @@ pub(in crate::config) struct TokenKeys {
     /// The variable that holds the token.
     #[schemars(regex(pattern = r"^[A-Z_][A-Z0-9_]{0,99}$"))]
     pub(in crate::config) env: Option<Text>,
-    /// The file that holds the token; a relative path begins at $CREDENTIALS_DIRECTORY, else at the policy's directory.
+    /// The file that holds the token; a relative path begins at `$CREDENTIALS_DIRECTORY`, else at the policy's directory.
     #[schemars(length(min = 1))]
     pub(in crate::config) file: Option<Text>,
 }
@@ -264,13 +264,13 @@ top! {
     /// The version of this form: 1.
     #[schemars(extend("const" = 1))]
     version: u64,
-    /// Where everything is recorded; a relative path begins at the policy's directory. Default: $CDB_BACKUPD_LEDGER, else
+    /// Where everything is recorded; a relative path begins at the policy's directory. Default: `$CDB_BACKUPD_LEDGER`, else
     /// `$STATE_DIRECTORY/ledger.db`, else `/var/lib/cdb-backupd/ledger.db`.
     #[schemars(length(min = 1))]
     ledger: Text,
     /// A copy of the ledger each night. Default: none.
     ledger_copies: LedgerCopies,
-    /// Where the page, /metrics, /healthz and /readyz are: an IP address and a port, or `off`. Default: $CDB_BACKUPD_LISTEN, else `127.0.0.1:7306`.
+    /// Where the page, /metrics, /healthz and /readyz are: an IP address and a port, or `off`. Default: `$CDB_BACKUPD_LISTEN`, else `127.0.0.1:7306`.
     #[schemars(regex(pattern = r"^(off|.+:[0-9]{1,5})$"))]
     listen: Text,
     /// Where the token is that readers of the page have to know; needed where `listen` is no loopback address.

@@ -91,6 +91,7 @@ impl Rebuild {
 }
 
 /// Reads the list of each instance that a job matches, one after another, and writes down what it tells. What was written before an error stays.
+///
 /// `steps` hears how many lists are done, of how many, and whose is next.
 pub async fn refill<C: Clock, A: CdbApi>(
     clock: &C,
