@@ -64,7 +64,9 @@ fn the_history_is_read_beside_a_working_daemon_and_after_its_end() {
     assert_eq!(count(&books.path()), 12);
     books.daemon = None;
     assert_eq!(count(&books.path()), 12);
-    Ledger::open(&books.path(), "books", at("2026-11-24T00:00:00Z")).unwrap();
+    // A process that another test begins just now holds all that is open here until it has become another program.
+    let opened = (0..10_000).find_map(|_| Ledger::open(&books.path(), "books", at("2026-11-24T00:00:00Z")).ok());
+    assert!(opened.is_some(), "the next daemon opens it");
 }
 
 #[test]
