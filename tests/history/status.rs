@@ -212,6 +212,25 @@ fn instances_without_any_good_backup_and_those_that_no_job_matches_are_named() {
 }
 
 #[test]
+fn what_nobody_can_know_is_never_said_to_be_well() {
+    let desk = Desk::new();
+    desk.run("cdb-c1nl9rpv", 3, "succeeded", "the backup is good");
+    for (option, name, says) in
+        [("--job", "nightly-ful", "knows no job nightly-ful; did you mean `nightly-full`?"), ("--instance", "gone", "knows no instance gone")]
+    {
+        let (text, code) = desk.says(&[option, name]);
+        assert!(code == Some(2) && text.contains(says), "{text}");
+    }
+    let none = Command::new(env!("CARGO_BIN_EXE_cdb-backupd"))
+        .args(["status", "--uncovered", "--ledger"])
+        .arg(desk.path().with_file_name("none.db"))
+        .output();
+    let none = none.unwrap();
+    let (text, code) = (String::from_utf8_lossy(&none.stdout), none.status.code());
+    assert!(code == Some(3) && text.starts_with("not ok: no policy was ever in force here"), "{text}");
+}
+
+#[test]
 fn what_is_paused_stands_on_top_and_a_pause_older_than_a_day_is_asked_about() {
     let desk = Desk::new();
     desk.run("cdb-c1nl9rpv", 27, "succeeded", "the backup is good");

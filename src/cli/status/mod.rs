@@ -75,6 +75,10 @@ impl Status {
     fn look(&self, path: &Path, now: Now) -> anyhow::Result<Told> {
         let (survey, policy) = read(path, now)?;
         let (meant, in_force) = (self.selectors.scope(), policy.is_some());
+        // A name that is mistyped, or gone, must not look as if all were well.
+        if let Some(stranger) = policy.as_ref().and_then(|policy| meant.stranger(policy)) {
+            return Err(Exit::Usage.because(stranger.to_string()).into());
+        }
         if self.uncovered {
             return Ok(Told { found: Found::Uncovered(uncovered(policy.as_ref(), &survey.pairs, &meant)), in_force });
         }
@@ -94,14 +98,14 @@ impl Told {
             (Found::Overview(standing), Format::Json) => format!("{}\n", serde_json::to_string(standing)?),
             (Found::Overview(standing), _) => text::of(standing, self.in_force, &globals.shown()?, output::colored(&io::stdout())),
             (Found::Uncovered(items), Format::Json) => output::items(items)?,
-            (Found::Uncovered(items), _) => text::uncovered(items),
+            (Found::Uncovered(items), _) => text::uncovered(items, self.in_force),
         })
     }
 
     fn exit(&self) -> Exit {
         let is_good = match &self.found {
             Found::Overview(standing) => standing.ok,
-            Found::Uncovered(items) => items.is_empty(),
+            Found::Uncovered(items) => self.in_force && items.is_empty(),
         };
         if is_good { Exit::Ok } else { Exit::NotAllGood }
     }

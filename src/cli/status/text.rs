@@ -78,7 +78,10 @@ fn jobs(jobs: &[JobLine]) -> Vec<String> {
     rows.iter().zip(held).flat_map(of_row).flatten().collect()
 }
 
-pub(super) fn uncovered(items: &[Uncovered]) -> String {
+pub(super) fn uncovered(items: &[Uncovered], in_force: bool) -> String {
+    if !in_force {
+        return "not ok: no policy was ever in force here, so nobody knows which instances there are\n".to_owned();
+    }
     if items.is_empty() {
         return "ok: every instance has a good backup\n".to_owned();
     }
