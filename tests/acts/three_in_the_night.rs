@@ -23,7 +23,9 @@ const ZONE_HOURS: i64 = 8;
 #[test]
 fn seven_questions_of_three_in_the_night_are_answered_by_seven_commands() {
     let clock = SystemClock::new();
-    let slot = clock.now().utc.with_nanosecond(0).unwrap() + TimeDelta::seconds(3);
+    let soon = clock.now().utc.with_nanosecond(0).unwrap() + TimeDelta::seconds(3);
+    // A whole minute is told without its seconds.
+    let slot = if soon.second() == 0 { soon + TimeDelta::seconds(1) } else { soon };
     let local = slot + TimeDelta::hours(ZONE_HOURS);
     let (second, minute, hour) = (local.second(), local.minute(), local.hour());
     let later = (hour + 20) % 24;
