@@ -48,11 +48,14 @@ impl Silences {
             let told = self.of.remove(account).is_some_and(|silence| silence.told);
             return if told { Changed::Answered } else { Changed::Nothing };
         }
-        // Keys that cannot be read are no call.
+        let now = done.received.mono;
+        // Keys that cannot be read are no call; whoever was to be asked by it is asked again later.
         if error.is_none_or(|error| !matches!(error.class, Class::Refused | Class::Ambiguous)) {
+            if let Some(silence) = self.of.get_mut(account) {
+                (silence.ask_at, silence.asking) = (now + LONG, false);
+            }
             return Changed::Nothing;
         }
-        let now = done.received.mono;
         let silence = self.of.entry(account.clone()).or_insert_with(|| Silence {
             since: done.sent.utc,
             began: done.sent.mono,
